@@ -1,0 +1,61 @@
+# Compile flags and small helpers shared by all folders.
+
+add_library(vxs_flags INTERFACE)
+target_include_directories(vxs_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+target_compile_options(vxs_flags INTERFACE
+  -Wall -Wextra $<$<COMPILE_LANGUAGE:CXX>:-Wconversion> $<$<BOOL:${VXS_WERROR}>:-Werror>
+  -fno-omit-frame-pointer -fstack-protector-strong)
+
+# Everything, dependencies' object code included, is instrumented alike.
+if(VXS_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(VXS_ASAN=1)
+elseif(VXS_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+  add_compile_definitions(VXS_TSAN=1)
+elseif(NOT VXS_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "VXS_SANITIZE is 'address', 'thread' or empty, not '${VXS_SANITIZE}'")
+endif()
+
+# vxs_library(NAME SOURCES… LINK…): a static library with the project's flags.
+function(vxs_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  target_link_libraries(${name} PUBLIC vxs_flags ${A_LINK})
+endfunction()
+
+# vxs_executable(NAME SOURCES… LINK…)
+function(vxs_executable name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK})
+endfunction()
+
+# vxs_test(NAME SOURCES… LINK… [TIMEOUT s] [LABELS …] [ARGS …]): one Google Test
+# binary registered as one ctest test. VXS_BUILD_DIR and VXS_SOURCE_DIR tell it
+# where the binaries under test and the test data lie.
+function(vxs_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LINK;LABELS;ARGS" ${ARGN})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} ${A_ARGS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
+    ENVIRONMENT "VXS_BUILD_DIR=${CMAKE_BINARY_DIR};VXS_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# vxs_fuzzer(NAME SOURCES… LINK…): a libFuzzer target, with VXS_FUZZ=ON only.
+function(vxs_fuzzer name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  if(NOT VXS_FUZZ)
+    return()
+  endif()
+  add_executable(${name} ${A_SOURCES})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK})
+endfunction()
