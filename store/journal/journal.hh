@@ -1,0 +1,116 @@
+// The journal: ONE ordered log of every state change, in append-only segments
+// (docs/journal.md), with checkpoints. Design §5.
+//
+// Threads: Journal belongs to the main thread, except where said. In policy kDisk it
+// runs one sync thread; JournalTail (tail.hh) reads what is safe from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/ids.hh"
+#include "store/env.hh"
+#include "store/record.hh"
+#include "store/tree.hh"
+
+namespace vxs::store {
+
+enum class Durability : std::uint8_t {
+  kMemory,  ///< segments are anonymous memory: nothing survives the process but checkpoints and Git
+  kProcess,  ///< survives the death of the daemon (default)
+  kDisk,     ///< group commit, fdatasync before release: survives a power cut
+};
+
+struct JournalOptions {
+  std::string directory;  ///< segments and checkpoints live here (created 0700)
+  Durability durability = Durability::kProcess;
+  std::uint64_t segment_bytes = 16u << 20;
+  std::uint64_t budget_bytes = 256u << 20;  ///< all segments together
+  std::string boot_id;  ///< names the boot; segments of another boot are history, not state
+  bool keep_after_reboot = true;  ///< --after-reboot keep|empty
+};
+
+/// What recovery found, for the log, `vxs status` and the first commit.
+struct RecoveryReport {
+  bool fresh = false;       ///< nothing was there: begin with an empty tree
+  bool other_boot = false;  ///< what was found is of another boot
+  Seq checkpoint_seq = 0;   ///< 0: none
+  Seq last_seq = 0;         ///< last record replayed (0: none)
+  std::uint64_t records_replayed = 0;
+  std::uint64_t bytes_cut = 0;       ///< of a torn tail
+  std::uint64_t starts = 0;          ///< the StartRecord incarnation of the last run, 0 if none
+  ConnectionId last_connection = 0;  ///< highest connection id seen
+  std::vector<std::string> notes;    ///< sentences for the operator
+};
+
+/// Damage below what was known to be safe: the journal refuses to guess.
+struct JournalError {
+  enum class Kind : std::uint8_t { kIo, kDamaged, kNewerVersion } kind = Kind::kIo;
+  int code = 0;         ///< errno for kIo
+  std::string message;  ///< says file, offset, what is wrong and what to do
+};
+
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  /// Seq of the last appended record (recovered ones included); 0 if none.
+  [[nodiscard]] virtual Seq last_seq() const noexcept = 0;
+  /// Everything up to here is safe under the policy: replies and events that depend on it may
+  /// leave. Any thread. Monotonic but for rollback().
+  [[nodiscard]] virtual Seq safe_seq() const noexcept = 0;
+  /// True if an append is safe as soon as append() returned (kMemory, and kProcess on a memory
+  /// file system): then safe_seq() == last_seq() always, and no rollback can become necessary.
+  [[nodiscard]] virtual bool immediate() const noexcept = 0;
+
+  /// Appends a record; its seq must be last_seq() + 1. In immediate mode it is safe on return: a
+  /// memcpy and one release store, no system call, unless a segment is full. Otherwise it is
+  /// buffered until flush(). Errors (IoError code ENOSPC, EIO, EROFS, …): nothing was appended, the
+  /// head must not change; the request is refused with ENOSPC or EIO. A full budget is ENOSPC.
+  [[nodiscard]] virtual IoResult<void> append(const Record& record) = 0;
+
+  /// End of an event-loop batch: hands what was appended to the file (kProcess by pwrite: safe on
+  /// return) or to the sync thread (kDisk: safe when `on_safe` fires). Error: nothing beyond
+  /// safe_seq() is kept; the caller rolls its head back to safe_seq(), answers what waits with the
+  /// error and goes on; the next append tries a fresh segment.
+  [[nodiscard]] virtual IoResult<void> flush() = 0;
+  /// kDisk: the sync thread failed for good (it already tried a fresh segment). Fetched by the main
+  /// thread after `on_safe` fired.
+  [[nodiscard]] virtual IoResult<void> take_failure() = 0;
+  /// Forgets every appended record above safe_seq() after a failure; last_seq() becomes safe_seq().
+  virtual void rollback() = 0;
+  /// True while writes are refused; probe() tries again (called about every second by the daemon):
+  /// true if writing works again.
+  [[nodiscard]] virtual bool failing() const noexcept = 0;
+  [[nodiscard]] virtual bool probe() = 0;
+
+  /// Prepares the next segment ahead of need (slow system calls live here, not in append()); called
+  /// when the loop is idle or when wants_preparation().
+  [[nodiscard]] virtual bool wants_preparation() const noexcept = 0;
+  virtual void prepare() = 0;
+
+  /// Bytes of all segments on disk, and since the newest checkpoint.
+  [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t bytes_since_checkpoint() const noexcept = 0;
+  /// A checkpoint at `seq` is complete and synced.
+  virtual void checkpoint_done(Seq seq) = 0;
+  /// Git has (or has a gap mark for) everything up to `seq`. Segments covered by both are removed.
+  virtual void history_done(Seq seq) = 0;
+};
+
+/// Opens or creates the journal in options.directory and replays it: newest good checkpoint, then
+/// the segments' records, into `tree` (which the caller made with the initial permissions; replaced
+/// when a checkpoint is loaded). Tail rules as in design §5 and docs/journal.md. `on_safe` is
+/// called from the sync thread (kDisk) whenever safe_seq() rose or a failure waits; it only wakes
+/// the loop. `on_record` sees each replayed record (views valid during the call). Another process's
+/// lock on the directory is not looked at here. When the boot differs and keep_after_reboot is
+/// false, `tree` stays as given and numbering goes on above the highest Seq found.
+[[nodiscard]] tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
+    Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
+    std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {});
+
+}  // namespace vxs::store
