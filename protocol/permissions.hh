@@ -37,10 +37,12 @@ struct PermEntry {
 [[nodiscard]] std::optional<Access> access_from_letter(char letter) noexcept;
 
 /// Parses the NUL-terminated entries after SET_PERMS' path, e.g.
-/// "n0\0r5\0trailing" (bytes after the last NUL are ignored, B8.1). Incarnations are left 0: the
-/// dispatcher binds them. Each entry is a letter and a whole number, decimal or
-/// 0x-hexadecimal, 0..65535 (B8.3 PICK); no entry at all is an error too.
-/// Errors: kInval.
+/// "n0\0r5\0trailing" (bytes after the last NUL are ignored, B8.1).
+/// Incarnations are left 0: the dispatcher binds them. Each entry is a letter and a whole number,
+/// decimal or 0x-hexadecimal, 0..65535 (B8.3 PICK; a leading 0 alone does not make it octal); no
+/// entry at all is an error too, and so is kDomIdAny as the owner, that is in the first entry (B8).
+/// How many entries there are, for the quota check that comes first (B8.2), tells count_strings of
+/// arguments.hh. Errors: kInval.
 [[nodiscard]] tl::expected<std::vector<PermEntry>, Error> parse_perm_entries(std::string_view text);
 
 /// Appends the wire form, "n0\0r5\0", to `out`. Stale entries are printed like
