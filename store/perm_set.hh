@@ -2,10 +2,11 @@
 // different lists; each is kept once and compared by address.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "protocol/permissions.hh"
@@ -29,6 +30,7 @@ class PermSet {
   std::size_t hash_ = 0;
   std::uint32_t references_ = 0;
   PermTable* table_ = nullptr;
+  PermSet* next_ = nullptr;  ///< in the table's bucket
 };
 
 /// A counted reference to an interned list; copy and destroy on the owner
@@ -37,10 +39,17 @@ class PermSet {
 class PermRef {
  public:
   PermRef() noexcept = default;
-  PermRef(const PermRef& other) noexcept;
-  PermRef(PermRef&& other) noexcept;
-  PermRef& operator=(PermRef other) noexcept;
-  ~PermRef();
+  PermRef(const PermRef& other) noexcept : set_(other.set_) {
+    if (set_ != nullptr) ++set_->references_;
+  }
+  PermRef(PermRef&& other) noexcept : set_(std::exchange(other.set_, nullptr)) {}
+  PermRef& operator=(PermRef other) noexcept {
+    std::swap(set_, other.set_);
+    return *this;
+  }
+  ~PermRef() {
+    if (set_ != nullptr && --set_->references_ == 0) forget(set_);
+  }
 
   [[nodiscard]] const PermSet* get() const noexcept { return set_; }
   const PermSet* operator->() const noexcept { return set_; }
@@ -50,7 +59,8 @@ class PermRef {
 
  private:
   friend class PermTable;
-  explicit PermRef(PermSet* set) noexcept;
+  explicit PermRef(PermSet* set) noexcept : set_(set) { ++set_->references_; }
+  static void forget(PermSet* set) noexcept;
   PermSet* set_ = nullptr;
 };
 
