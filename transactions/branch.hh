@@ -1,0 +1,117 @@
+// A transaction: a branch of the tree (design §4).
+//
+// It starts from a snapshot of the head, the base, and works on a version of
+// its own. A transaction that wrote nothing commits at its base, always. Any
+// other commits at the head it meets, and fails if and only if replaying its
+// requests there would give one of them another answer.
+#pragma once
+
+#include <cstdint>
+#include <memory_resource>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/ids.hh"
+#include "store/record.hh"
+#include "store/tree.hh"
+#include "transactions/head.hh"
+#include "transactions/operation.hh"
+
+namespace vxs::transactions {
+
+/// Why a transaction cannot commit: the request whose answer differs, where, and who made it
+/// differ.
+struct Conflict {
+  std::string path;
+  OperationKind request = OperationKind::kRead;
+  Seq blocking_seq = 0;
+  DomId blocking_domid = 0;
+};
+
+/// What a commit does.
+struct Decision {
+  enum class Kind : std::uint8_t {
+    kNothing,   ///< wrote nothing: committed at its base, no record
+    kCommit,    ///< apply `changes` to the head
+    kConflict,  ///< EAGAIN
+  } kind = Kind::kNothing;
+  store::CommitKind commit = store::CommitKind::kTransaction;  ///< kCommit: kTransaction or kMerge
+  Seq base_seq = 0;
+  /// kCommit: fit the head's tree. kConflict: fit the base's. Valid while the branch lives
+  /// unchanged.
+  std::span<const store::Change> changes{};
+  const Conflict* conflict = nullptr;  ///< kConflict
+};
+
+/// An operation as the branch keeps it (strings in the branch's arena).
+struct LoggedOperation {
+  Operation operation;
+  /// Nodes looked at on the way when the named one was missing: length of the existing ancestor's
+  /// path.
+  std::size_t ancestor_length = 0;
+};
+
+class Branch {
+ public:
+  /// A branch of the head as it is now, for `caller`.
+  Branch(TxId id, const Head& head, const Caller& caller);
+  Branch(const Branch&) = delete;
+  Branch& operator=(const Branch&) = delete;
+
+  [[nodiscard]] TxId id() const noexcept { return id_; }
+  /// The commit the branch starts from; moves forward when rebase() could move it unobservably.
+  [[nodiscard]] Seq base_seq() const noexcept { return base_seq_; }
+  [[nodiscard]] bool doomed() const noexcept { return doomed_.has_value(); }
+  [[nodiscard]] bool wrote() const noexcept { return !changes_.empty(); }
+  /// Bytes of the log and its strings (not of nodes): what its owner is charged for.
+  [[nodiscard]] std::size_t log_bytes() const noexcept { return log_bytes_; }
+  [[nodiscard]] std::span<const LoggedOperation> log() const noexcept { return log_; }
+
+  /// Evaluates a request on the branch and remembers it. The answer's data is valid until the next
+  /// call.
+  [[nodiscard]] Answer execute(store::PermTable& table, const Operation& operation,
+                               std::string& scratch);
+
+  /// What END with "T" does on `head`. After kCommit call release_trees() before committing, so
+  /// that the head can change in place.
+  [[nodiscard]] Decision decide(const Head& head);
+
+  /// Drops both versions; only destruction may follow. Decision::changes stay valid.
+  void release_trees() noexcept;
+
+  /// Lets go of the base: moves it to the head if nothing the branch was told would differ there,
+  /// else dooms the branch, after which END gives EAGAIN and reads go on from the head plus what
+  /// the branch wrote.
+  void rebase(const Head& head);
+
+  /// The head went back below the base (Head::reset): begins again from the head; allowed only
+  /// before the first operation.
+  void restart(const Head& head);
+
+ private:
+  std::string_view keep(std::string_view bytes);
+  bool facts_hold(const store::Tree& head) const;
+  Seq next_generation() noexcept { return base_seq_ + ++generation_steps_; }
+  void doom(Conflict conflict);
+
+  TxId id_;
+  Caller caller_;
+  Seq base_seq_;
+  /// Generations within the branch only have to change with every write (B6).
+  Seq generation_steps_ = 0;
+  /// Both are there until release_trees().
+  std::optional<store::Tree> base_;
+  std::optional<store::Tree> work_;
+  std::pmr::monotonic_buffer_resource arena_;
+  std::vector<LoggedOperation> log_;
+  std::vector<store::Change> changes_;
+  std::size_t log_bytes_ = 0;
+  std::optional<Conflict> doomed_;
+  /// What the branch had done when it was doomed, on the base it had then.
+  std::vector<store::Change> doomed_changes_;
+  Seq doomed_base_seq_ = 0;
+};
+
+}  // namespace vxs::transactions

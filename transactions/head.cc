@@ -1,0 +1,33 @@
+#include "transactions/head.hh"
+
+namespace vxs::transactions {
+
+Head::Head(store::TreeStats& stats, store::PermTable& table, store::Tree tree, Seq seq)
+    : stats_(stats), table_(table), tree_(std::move(tree)), seq_(seq) {}
+
+bool Head::commit(std::span<const store::Change> changes, Seq seq, DomId author) {
+  for (const auto& change : changes) {
+    if (!tree_.apply(change, seq)) return false;
+  }
+  seq_ = seq;
+  authors_[seq % kAuthors] = Author{.seq = seq, .domid = author};
+  return true;
+}
+
+void Head::reset(store::Tree tree, Seq seq) {
+  tree_ = std::move(tree);
+  seq_ = seq;
+}
+
+std::optional<DomId> Head::author_of(Seq seq) const noexcept {
+  const Author& author = authors_[seq % kAuthors];
+  if (author.seq != seq || seq == 0) return std::nullopt;
+  return author.domid;
+}
+
+std::size_t Head::pinned_bytes() const noexcept {
+  const std::size_t reachable = tree_.bytes();
+  return stats_.total_bytes > reachable ? stats_.total_bytes - reachable : 0;
+}
+
+}  // namespace vxs::transactions

@@ -1,0 +1,55 @@
+// The live tree: the newest version, who changed it last, and what its
+// snapshots pin. The deterministic core's state besides branches.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "protocol/ids.hh"
+#include "store/tree.hh"
+
+namespace vxs::transactions {
+
+/// Owner of the head version. One thread.
+class Head {
+ public:
+  /// `stats` and `table` must outlive the Head; `tree` is its first version, of commit `seq` (0:
+  /// none yet).
+  Head(store::TreeStats& stats, store::PermTable& table, store::Tree tree, Seq seq);
+
+  [[nodiscard]] const store::Tree& tree() const noexcept { return tree_; }
+  [[nodiscard]] store::PermTable& perm_table() const noexcept { return table_; }
+  /// Seq of the newest *commit* record: it names this version of the tree.
+  [[nodiscard]] Seq seq() const noexcept { return seq_; }
+
+  /// Applies a commit's changes as version `seq`. The changes were evaluated on this very version,
+  /// so they fit; false means that they did not (a bug in the caller): the tree then holds the
+  /// changes before the misfit.
+  [[nodiscard]] bool commit(std::span<const store::Change> changes, Seq seq, DomId author);
+
+  /// Goes back to an earlier version, after the journal lost what came since (design §5).
+  void reset(store::Tree tree, Seq seq);
+
+  /// Who made commit `seq`; nothing for one older than the last few thousand.
+  [[nodiscard]] std::optional<DomId> author_of(Seq seq) const noexcept;
+
+  /// Bytes of nodes that only snapshots keep alive (bases and overlays of branches, a checkpoint in
+  /// progress).
+  [[nodiscard]] std::size_t pinned_bytes() const noexcept;
+
+ private:
+  static constexpr std::size_t kAuthors = 4096;
+  struct Author {
+    Seq seq = 0;
+    DomId domid = 0;
+  };
+
+  store::TreeStats& stats_;
+  store::PermTable& table_;
+  store::Tree tree_;
+  Seq seq_;
+  std::array<Author, kAuthors> authors_{};
+};
+
+}  // namespace vxs::transactions

@@ -1,0 +1,167 @@
+#include "transactions/replay.hh"
+
+#include <string>
+
+namespace vxs::transactions {
+namespace {
+
+using store::Node;
+using store::Tree;
+
+/// Steps through two versions along one path, side by side.
+class Pair {
+ public:
+  Pair(const Tree& base, const Tree& head, std::string_view path) : rest_(path) {
+    if (path.starts_with('@')) {
+      base_ = base.find(path);
+      head_ = head.find(path);
+      rest_ = {};
+      return;
+    }
+    base_ = &base.root();
+    head_ = &head.root();
+    rest_ = path.substr(1);
+  }
+
+  [[nodiscard]] const Node* base() const noexcept { return base_; }
+  [[nodiscard]] const Node* head() const noexcept { return head_; }
+  [[nodiscard]] bool at_end() const noexcept { return rest_.empty(); }
+
+  /// Requires that both nodes exist and the path goes on.
+  void descend() {
+    const std::size_t slash = rest_.find('/');
+    const std::string_view name = rest_.substr(0, slash);
+    rest_ = slash == std::string_view::npos ? std::string_view{} : rest_.substr(slash + 1);
+    base_ = base_->find_child(name);
+    head_ = head_->find_child(name);
+  }
+
+ private:
+  const Node* base_ = nullptr;
+  const Node* head_ = nullptr;
+  std::string_view rest_;
+};
+
+/// The named node exists in both: is what this kind of request looks at the same?
+bool same_for(OperationKind kind, const Node& base, const Node& head) {
+  if (base.generation() == head.generation()) return true;
+  if (!(base.perms() == head.perms())) return false;
+  switch (kind) {
+    case OperationKind::kRead:
+      return base.value() == head.value();
+    case OperationKind::kDirectory:
+    case OperationKind::kDirectoryPart:
+      return false;  // child sets are the replay's business
+    default:
+      return true;  // decided by existence and permissions alone
+  }
+}
+
+bool same_answer(OperationKind kind, const Answer& a, const Answer& b) {
+  if (a.ok != b.ok) return false;
+  if (!a.ok) return a.error == b.error;
+  if (kind == OperationKind::kDirectoryPart) {
+    return a.data.substr(a.generation_length) == b.data.substr(b.generation_length);
+  }
+  return a.data == b.data;
+}
+
+/// Evaluates on a version and applies the result to it.
+class Player {
+ public:
+  Player(Tree tree, Seq seq) : tree_(std::move(tree)), seq_(seq) {}
+
+  Answer evaluate_on(store::PermTable& table, const Caller& caller, const Operation& operation) {
+    first_new_ = changes_.size();
+    return evaluate(tree_, table, caller, operation, changes_, scratch_);
+  }
+  /// Ends the life of the last answer's data.
+  void apply() {
+    for (std::size_t i = first_new_; i < changes_.size(); ++i) {
+      (void)tree_.apply(changes_[i], seq_ + ++steps_);
+    }
+  }
+  Replay finish(std::optional<std::size_t> difference) {
+    return Replay{.work = std::move(tree_),
+                  .changes = std::move(changes_),
+                  .difference = difference,
+                  .generation_steps = steps_};
+  }
+
+ private:
+  Tree tree_;
+  Seq seq_;
+  Seq steps_ = 0;
+  std::size_t first_new_ = 0;
+  std::vector<store::Change> changes_;
+  std::string scratch_;
+};
+
+}  // namespace
+
+bool facts_equal(const Tree& base, const Tree& head, const Operation& operation) {
+  Pair at(base, head, operation.path);
+  if (at.base() == nullptr || at.head() == nullptr) return at.base() == at.head();
+  while (true) {
+    if (at.base() == at.head()) return true;  // one and the same subtree
+    if (at.at_end()) return same_for(operation.kind, *at.base(), *at.head());
+    const Node& base_parent = *at.base();
+    const Node& head_parent = *at.head();
+    at.descend();
+    if (at.base() == nullptr || at.head() == nullptr) {
+      // Missing in both: the parents' permissions decide what is told (C14) and inherited (C10).
+      return at.base() == at.head() && base_parent.perms() == head_parent.perms();
+    }
+  }
+}
+
+Conflict blame(const Tree& base, const Head& head, const Operation& operation) {
+  Pair at(base, head.tree(), operation.path);
+  Seq seq = head.seq();
+  if (at.base() != nullptr && at.head() != nullptr) {
+    while (true) {
+      seq = at.head()->generation();
+      const Node& parent = *at.head();
+      // Where the permissions differ before the end, an ancestor's list may be the cause; the
+      // deepest node that both have and that changed is the best witness, and it is the one met
+      // last.
+      if (at.at_end() || at.base() == at.head()) break;
+      at.descend();
+      if (at.base() == nullptr || at.head() == nullptr) {
+        seq = at.head() != nullptr ? at.head()->generation() : parent.generation();
+        break;
+      }
+    }
+  }
+  return Conflict{.path = std::string(operation.path),
+                  .request = operation.kind,
+                  .blocking_seq = seq,
+                  .blocking_domid = head.author_of(seq).value_or(0)};
+}
+
+Replay replay(const Tree& base, Seq base_seq, const Tree& head, Seq head_seq,
+              store::PermTable& table, const Caller& caller, std::span<const LoggedOperation> log) {
+  Player told(base, base_seq);
+  Player now(head, head_seq);
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    const Operation& operation = log[i].operation;
+    const Answer before = told.evaluate_on(table, caller, operation);
+    const Answer after = now.evaluate_on(table, caller, operation);
+    if (!same_answer(operation.kind, before, after)) return now.finish(i);
+    told.apply();
+    now.apply();
+  }
+  return now.finish(std::nullopt);
+}
+
+Replay overlay(const Tree& head, Seq head_seq, store::PermTable& table, const Caller& caller,
+               std::span<const LoggedOperation> log) {
+  Player now(head, head_seq);
+  for (const auto& logged : log) {
+    (void)now.evaluate_on(table, caller, logged.operation);
+    now.apply();
+  }
+  return now.finish(std::nullopt);
+}
+
+}  // namespace vxs::transactions
