@@ -1,0 +1,89 @@
+#include "tests/bench/bars.hh"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "tests/bench/error.hh"
+
+namespace vxs::bench {
+
+namespace {
+
+constexpr ServerKind kOurs = ServerKind::kVxenstored;
+
+const WorkloadResult* find(const std::vector<WorkloadResult>& results, const std::string& name) {
+  const auto at = std::find_if(results.begin(), results.end(),
+                               [&](const WorkloadResult& r) { return r.name == name; });
+  return at == results.end() || !at->has(kOurs) ? nullptr : &*at;
+}
+
+void check_cpu(const std::vector<WorkloadResult>& results, double limit,
+               std::vector<BarCheck>& checks) {
+  for (const WorkloadResult& result : results) {
+    const bool held_to_it = result.name.starts_with("read-") || result.name.starts_with("write-") ||
+                            result.name.starts_with("tx-");
+    if (!held_to_it) continue;
+    if (const auto ratio = ratio_to_c(result, kOurs, &Measurement::main_cpu_us)) {
+      checks.push_back({"cpu-ratio of " + result.name, *ratio, limit});
+    }
+  }
+}
+
+void check_eagain(const std::vector<WorkloadResult>& results, double limit,
+                  std::vector<BarCheck>& checks) {
+  const WorkloadResult* result = find(results, "siblings-8");
+  if (result == nullptr) return;
+  std::uint64_t most = 0;
+  for (const Measurement& run : result->runs.at(kOurs)) most = std::max(most, run.retries);
+  checks.push_back({"eagain of siblings-8", static_cast<double>(most), limit});
+}
+
+void check_watches(const std::vector<WorkloadResult>& results, double limit,
+                   std::vector<BarCheck>& checks) {
+  const WorkloadResult* without = find(results, "watches-0");
+  const WorkloadResult* with = find(results, "watches-10000");
+  if (without == nullptr || with == nullptr) return;
+  const double base = median_of(without->runs.at(kOurs)).main_cpu_us;
+  if (base <= 0) return;
+  checks.push_back(
+      {"watch-growth of watches-10000", median_of(with->runs.at(kOurs)).main_cpu_us / base, limit});
+}
+
+}  // namespace
+
+Bars default_bars() { return {{"cpu-ratio", 1.0}, {"eagain", 0.0}, {"watch-growth", 1.1}}; }
+
+void parse_bar(const std::string& text, Bars& bars) {
+  const std::size_t equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  if (equals == std::string::npos || !default_bars().contains(name)) {
+    throw BenchError("'" + text +
+                     "' is no bar: cpu-ratio, eagain and watch-growth are, as NAME=LIMIT");
+  }
+  double limit = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + equals + 1, end, limit);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || limit < 0) {
+    throw BenchError("'" + text + "' has no limit that is a number");
+  }
+  bars[name] = limit;
+}
+
+std::vector<BarCheck> check_bars(const std::vector<WorkloadResult>& results, const Bars& bars,
+                                 double factor) {
+  std::vector<BarCheck> checks;
+  for (const auto& [name, bar] : bars) {
+    const std::size_t before = checks.size();
+    const double limit = bar * factor;
+    if (name == "cpu-ratio") check_cpu(results, limit, checks);
+    if (name == "eagain") check_eagain(results, limit, checks);
+    if (name == "watch-growth") check_watches(results, limit, checks);
+    if (checks.size() == before) {
+      throw BenchError("the bar " + name + " has nothing to look at in this run");
+    }
+  }
+  return checks;
+}
+
+}  // namespace vxs::bench

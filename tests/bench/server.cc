@@ -1,0 +1,151 @@
+#include "tests/bench/server.hh"
+
+#include <array>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "tests/bench/bulk.hh"
+#include "tests/bench/connection.hh"
+#include "tests/bench/echo_server.hh"
+#include "tests/bench/error.hh"
+
+namespace vxs::bench {
+
+namespace {
+
+constexpr int kStartLimitMs = 20'000;
+// Every domid the workloads name exists in the fake hypervisor; 4.17 gives
+// permissions of others to nobody.
+constexpr const char* kFakeDomains = "1-4095";
+
+constexpr std::array<std::pair<ServerKind, const char*>, 4> kNames{
+    {{ServerKind::kEcho, "echo"},
+     {ServerKind::kStockC, "c"},
+     {ServerKind::kStockOcaml, "o"},
+     {ServerKind::kVxenstored, "vxs"}}};
+
+std::string tail_of(const std::filesystem::path& log) {
+  std::ifstream file(log);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  constexpr std::size_t kMost = 2000;
+  return text.size() > kMost ? text.substr(text.size() - kMost) : text;
+}
+
+Command stock_command(ServerKind kind, const std::filesystem::path& directory,
+                      const ServerPaths& paths) {
+  Command command;
+  command.arguments = {paths.run_stock, kind == ServerKind::kStockC ? "c" : "ocaml",
+                       directory / "run"};
+  command.environment = {{"FAKEXEN_LIB", paths.fakexen}, {"FAKEXEN_DOMAINS", kFakeDomains}};
+  command.log = directory / "log";
+  return command;
+}
+
+std::unique_ptr<Process> start(ServerKind kind, const std::filesystem::path& directory,
+                               const std::string& socket_path, const ServerPaths& paths) {
+  switch (kind) {
+    case ServerKind::kEcho:
+      return std::make_unique<Process>([&] { return run_echo_server(socket_path); });
+    case ServerKind::kVxenstored:
+      return std::make_unique<Process>(vxenstored_command(directory, paths));
+    case ServerKind::kStockC:
+    case ServerKind::kStockOcaml:
+      break;
+  }
+  return std::make_unique<Process>(stock_command(kind, directory, paths));
+}
+
+bool answers(const std::string& socket_path) {
+  try {
+    Connection connection(socket_path);
+    bool asked = false;
+    run_pipelined(connection, [&](std::string& out) {
+      if (asked) return false;
+      append_request(out, MessageType::kDirectory, 0, {path_body("/")});
+      asked = true;
+      return true;
+    });
+    return true;
+  } catch (const BenchError&) {
+    return false;  // not listening yet
+  }
+}
+
+}  // namespace
+
+ServerPaths default_server_paths() {
+  ServerPaths paths;
+  paths.vxenstored = std::filesystem::path(VXS_BENCH_BUILD_DIR) / "daemon" / "vxenstored";
+  paths.run_stock = std::filesystem::path(VXS_BENCH_SOURCE_DIR) / "tests" / "fakexen" / "run-stock";
+  paths.fakexen =
+      std::filesystem::path(VXS_BENCH_BUILD_DIR) / "tests" / "fakexen" / "libfakexen.so";
+  return paths;
+}
+
+std::string server_name(ServerKind kind) {
+  for (const auto& [known, name] : kNames) {
+    if (known == kind) return name;
+  }
+  return "?";
+}
+
+ServerKind server_kind(const std::string& name) {
+  for (const auto& [kind, known] : kNames) {
+    if (name == known) return kind;
+  }
+  throw BenchError("unknown server '" + name + "': echo, c, o and vxs are known");
+}
+
+Command vxenstored_command(const std::filesystem::path& directory, const ServerPaths& paths) {
+  const std::filesystem::path run = directory / "run";
+  std::filesystem::create_directories(run);
+  Command command;
+  command.arguments = {paths.vxenstored, "--no-fork",
+                       "--xen",          "off",
+                       "--state-dir",    directory / "state",
+                       "--journal-dir",  directory / "journal",
+                       "--pid-file",     run / "vxenstored.pid",
+                       "--durability",   "process",
+                       "--history",      "on"};
+  command.arguments.insert(command.arguments.end(), paths.extra_options.begin(),
+                           paths.extra_options.end());
+  command.environment = {{"XENSTORED_RUNDIR", run}};
+  command.log = directory / "log";
+  return command;
+}
+
+void wait_until_ready(Process& process, const std::string& socket_path,
+                      const std::filesystem::path& log, int limit_ms) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
+  while (!answers(socket_path)) {
+    if (!process.running()) {
+      throw BenchError("a daemon exited while starting; its log ends with:\n" + tail_of(log));
+    }
+    if (std::chrono::steady_clock::now() > limit) {
+      throw BenchError("a daemon does not answer; its log ends with:\n" + tail_of(log));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+Server::Server(ServerKind kind, const ServerPaths& paths)
+    : socket_path_(directory_.path() / "run" / "socket") {
+  std::filesystem::create_directories(directory_.path() / "run");
+  process_ = start(kind, directory_.path(), socket_path_, paths);
+  try {
+    wait_until_ready(*process_, socket_path_, directory_.path() / "log", kStartLimitMs);
+  } catch (const BenchError& error) {
+    throw BenchError("server " + server_name(kind) + ": " + error.what());
+  }
+}
+
+void Server::require_alive() {
+  if (!process_->running()) {
+    throw BenchError("the daemon died; its log ends with:\n" + tail_of(directory_.path() / "log"));
+  }
+}
+
+}  // namespace vxs::bench

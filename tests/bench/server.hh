@@ -1,0 +1,55 @@
+#pragma once
+// The daemons under comparison: each is started in a scratch directory of its
+// own and answers on a socket there.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/bench/process.hh"
+
+namespace vxs::bench {
+
+enum class ServerKind { kEcho, kStockC, kStockOcaml, kVxenstored };
+
+// Where the programs are; the defaults are those of this build.
+struct ServerPaths {
+  std::filesystem::path vxenstored;
+  std::filesystem::path run_stock;         // tests/fakexen/run-stock
+  std::filesystem::path fakexen;           // libfakexen.so
+  std::vector<std::string> extra_options;  // for vxenstored, after the usual ones
+};
+[[nodiscard]] ServerPaths default_server_paths();
+
+[[nodiscard]] std::string server_name(ServerKind kind);
+// Throws BenchError for a name that is none of echo, c, o, vxs.
+[[nodiscard]] ServerKind server_kind(const std::string& name);
+
+class Server {
+ public:
+  // Starts the daemon and waits until it answers a request; throws BenchError,
+  // with the end of its log, when it does not within 20 s.
+  Server(ServerKind kind, const ServerPaths& paths);
+
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+  [[nodiscard]] const std::string& socket_path() const { return socket_path_; }
+  // Throws BenchError when the daemon has died.
+  void require_alive();
+
+ private:
+  ScratchDirectory directory_;
+  std::string socket_path_;
+  std::unique_ptr<Process> process_;  // after directory_: dies before it goes
+};
+
+// vxenstored's command line for a run: everything lies below `directory`.
+[[nodiscard]] Command vxenstored_command(const std::filesystem::path& directory,
+                                         const ServerPaths& paths);
+
+// Waits until a DIRECTORY of / is answered at `socket_path`; throws BenchError
+// with the end of `log` when the process dies or does not answer in time.
+void wait_until_ready(Process& process, const std::string& socket_path,
+                      const std::filesystem::path& log, int limit_ms);
+
+}  // namespace vxs::bench
