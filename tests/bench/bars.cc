@@ -44,10 +44,9 @@ void check_watches(const std::vector<WorkloadResult>& results, double limit,
   const WorkloadResult* without = find(results, "watches-0");
   const WorkloadResult* with = find(results, "watches-10000");
   if (without == nullptr || with == nullptr) return;
-  const double base = median_of(without->runs.at(kOurs)).main_cpu_us;
-  if (base <= 0) return;
-  checks.push_back(
-      {"watch-growth of watches-10000", median_of(with->runs.at(kOurs)).main_cpu_us / base, limit});
+  const auto growth =
+      median_ratio(with->runs.at(kOurs), without->runs.at(kOurs), &Measurement::main_cpu_us);
+  if (growth) checks.push_back({"watch-growth of watches-10000", *growth, limit});
 }
 
 }  // namespace

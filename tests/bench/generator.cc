@@ -3,10 +3,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <limits>
 #include <utility>
 
 #include "tests/bench/error.hh"
@@ -17,10 +15,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::uint32_t latency_ns(Clock::duration taken) {
-  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(taken).count();
-  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ns, 0, kMost));
+std::uint64_t latency_ns(Clock::duration taken) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(taken).count());
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct LoadResult {
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;  // operations begun again after EAGAIN
   double seconds = 0;
-  std::vector<std::uint32_t> latencies_ns;  // one per operation, retries included
+  std::vector<std::uint64_t> latencies_ns;  // one per operation, retries included
 };
 
 class Generator {

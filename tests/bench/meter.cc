@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kQuietLimitMs = 5000;
 
-double percentile_us(std::vector<std::uint32_t>& samples, double fraction) {
+double percentile_us(std::vector<std::uint64_t>& samples, double fraction) {
   if (samples.empty()) return 0;
   const auto rank = static_cast<std::size_t>(fraction * static_cast<double>(samples.size() - 1));
   const auto at = samples.begin() + static_cast<std::ptrdiff_t>(rank);
@@ -47,7 +47,7 @@ Measurement Meter::result() const {
   const auto operations = static_cast<double>(load_.operations);
   m.operations_per_second = operations / load_.seconds;
   m.requests_per_second = static_cast<double>(load_.requests) / load_.seconds;
-  std::vector<std::uint32_t> samples = load_.latencies_ns;
+  std::vector<std::uint64_t> samples = load_.latencies_ns;
   m.p50_us = percentile_us(samples, 0.50);
   m.p99_us = percentile_us(samples, 0.99);
   m.main_cpu_us = static_cast<double>(used_.main_ns) / 1000.0 / operations;

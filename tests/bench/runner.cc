@@ -4,6 +4,8 @@
 #include <csignal>
 #include <ctime>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include "tests/bench/error.hh"
 
@@ -46,15 +48,16 @@ struct Subject {
   std::unique_ptr<Session> session;
 };
 
-Measurement measure(const Plan& plan, ServerKind kind, const Workload& workload,
-                    std::map<ServerKind, std::unique_ptr<Subject>>& alive) {
+using Alive = std::map<std::pair<std::string, ServerKind>, std::unique_ptr<Subject>>;
+
+Measurement measure(const Plan& plan, ServerKind kind, const Workload& workload, Alive& alive) {
   stop_if_interrupted();
   try {
     if (!plan.all_alive) {
       Subject subject(kind, workload, plan.paths);
       return subject.session->measure(subject.server, plan.measure);
     }
-    std::unique_ptr<Subject>& subject = alive[kind];
+    std::unique_ptr<Subject>& subject = alive[{workload.name, kind}];
     if (!subject) subject = std::make_unique<Subject>(kind, workload, plan.paths);
     return subject->session->measure(subject->server, plan.measure);
   } catch (const BenchError& error) {
@@ -62,26 +65,39 @@ Measurement measure(const Plan& plan, ServerKind kind, const Workload& workload,
   }
 }
 
-WorkloadResult run_workload(const Plan& plan, const Workload& workload) {
-  WorkloadResult result{workload.name, workload.title, {}};
-  std::map<ServerKind, std::unique_ptr<Subject>> alive;
+std::string family_of(const Workload& workload) {
+  return workload.name.substr(0, workload.name.find('-'));
+}
+
+// Adds one result for each workload of `family`.
+void run_family(const Plan& plan, std::span<const Workload> family,
+                std::vector<WorkloadResult>& results) {
+  const std::size_t first = results.size();
+  for (const Workload& workload : family) results.push_back({workload.name, workload.title, {}});
+  Alive alive;
   for (unsigned pair = 0; pair < plan.pairs; ++pair) {
-    for (std::size_t i = 0; i < plan.servers.size(); ++i) {
-      const ServerKind kind = plan.servers[(i + pair) % plan.servers.size()];
-      result.runs[kind].push_back(measure(plan, kind, workload, alive));
+    for (std::size_t w = 0; w < family.size(); ++w) {
+      for (std::size_t i = 0; i < plan.servers.size(); ++i) {
+        const ServerKind kind = plan.servers[(i + pair) % plan.servers.size()];
+        results[first + w].runs[kind].push_back(measure(plan, kind, family[w], alive));
+      }
     }
   }
-  return result;
 }
 
 }  // namespace
 
 std::vector<WorkloadResult> run_plan(const Plan& plan, std::ostream& progress) {
   std::vector<WorkloadResult> results;
-  for (const Workload& workload : plan.workloads) {
-    progress << "running " << workload.name << " (" << results.size() + 1 << " of "
-             << plan.workloads.size() << ")" << std::endl;
-    results.push_back(run_workload(plan, workload));
+  std::span<const Workload> left = plan.workloads;
+  while (!left.empty()) {
+    const std::string family = family_of(left.front());
+    const auto end = std::find_if(left.begin(), left.end(),
+                                  [&](const Workload& w) { return family_of(w) != family; });
+    const auto size = static_cast<std::size_t>(end - left.begin());
+    progress << "running " << family << " (" << left.size() << " workloads left)" << std::endl;
+    run_family(plan, left.first(size), results);
+    left = left.subspan(size);
   }
   return results;
 }
@@ -101,17 +117,21 @@ Measurement median_of(const std::vector<Measurement>& runs) {
   return m;
 }
 
-std::optional<double> ratio_to_c(const WorkloadResult& result, ServerKind server,
-                                 double Measurement::*field) {
-  if (!result.has(server) || !result.has(ServerKind::kStockC)) return std::nullopt;
-  const auto& ours = result.runs.at(server);
-  const auto& theirs = result.runs.at(ServerKind::kStockC);
+std::optional<double> median_ratio(const std::vector<Measurement>& ours,
+                                   const std::vector<Measurement>& theirs,
+                                   double Measurement::*field) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
     if (theirs[i].*field > 0) ratios.push_back(ours[i].*field / theirs[i].*field);
   }
   if (ratios.empty()) return std::nullopt;
   return median(std::move(ratios));
+}
+
+std::optional<double> ratio_to_c(const WorkloadResult& result, ServerKind server,
+                                 double Measurement::*field) {
+  if (!result.has(server) || !result.has(ServerKind::kStockC)) return std::nullopt;
+  return median_ratio(result.runs.at(server), result.runs.at(ServerKind::kStockC), field);
 }
 
 }  // namespace vxs::bench

@@ -1,0 +1,100 @@
+// The parts of the benchmark that can be wrong without anybody noticing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "tests/bench/bars.hh"
+#include "tests/bench/error.hh"
+#include "tests/bench/runner.hh"
+#include "tests/bench/sample_tree.hh"
+#include "tests/bench/vm_life.hh"
+
+namespace vxs::bench {
+namespace {
+
+Measurement with_cpu(double main_cpu_us, std::uint64_t retries = 0) {
+  Measurement m;
+  m.main_cpu_us = main_cpu_us;
+  m.retries = retries;
+  return m;
+}
+
+WorkloadResult result(const std::string& name, std::vector<Measurement> c,
+                      std::vector<Measurement> vxs) {
+  return {
+      name, name, {{ServerKind::kStockC, std::move(c)}, {ServerKind::kVxenstored, std::move(vxs)}}};
+}
+
+TEST(Bench, AVmStartIs123RequestsIn6Transactions) {
+  std::size_t requests = 0;
+  const auto blocks = vm_start_blocks(7);
+  for (const Block& block : blocks) {
+    EXPECT_TRUE(block.transactional);
+    requests += block.request_count();
+  }
+  EXPECT_EQ(blocks.size(), 6U);
+  EXPECT_EQ(requests, kVmStartRequests);
+}
+
+TEST(Bench, ADomainOfTheSampleTreeHas60Nodes) {
+  const std::string domain = "/local/domain/5";
+  std::set<std::string> nodes;
+  for (std::string path : domain_leaves(5)) {
+    ASSERT_TRUE(path.starts_with(domain + "/"));
+    for (; path.size() >= domain.size(); path.resize(path.rfind('/'))) nodes.insert(path);
+  }
+  EXPECT_EQ(nodes.size(), kNodesPerDomain);
+}
+
+TEST(Bench, RatiosAreTakenPairByPairBeforeTheMedian) {
+  // Medians alone would give 20 / 20.
+  const auto r = result("write-1", {with_cpu(10), with_cpu(20), with_cpu(40)},
+                        {with_cpu(20), with_cpu(10), with_cpu(80)});
+  EXPECT_DOUBLE_EQ(*ratio_to_c(r, ServerKind::kVxenstored, &Measurement::main_cpu_us), 2.0);
+  EXPECT_FALSE(ratio_to_c(r, ServerKind::kEcho, &Measurement::main_cpu_us).has_value());
+}
+
+TEST(Bench, AMedianOfFieldsIsOneRunsFigureOrTheMeanOfTwo) {
+  EXPECT_DOUBLE_EQ(median_of({with_cpu(3), with_cpu(1), with_cpu(9)}).main_cpu_us, 3.0);
+  EXPECT_DOUBLE_EQ(median_of({with_cpu(3), with_cpu(1)}).main_cpu_us, 2.0);
+}
+
+TEST(Bench, BarsHoldAtTheirLimitAndNotBeyond) {
+  const std::vector<WorkloadResult> results{
+      result("read-1", {with_cpu(10)}, {with_cpu(10)}),
+      result("write-1", {with_cpu(10)}, {with_cpu(10.1)}),
+      result("siblings-8", {with_cpu(10, 99)}, {with_cpu(1, 1)}),
+      result("watches-0", {with_cpu(10)}, {with_cpu(10)}),
+      result("watches-10000", {with_cpu(100)}, {with_cpu(11)}),
+  };
+  std::map<std::string, bool> held;
+  for (const BarCheck& check : check_bars(results, default_bars(), 1.0)) {
+    held[check.what] = check.held();
+  }
+  EXPECT_THAT(held,
+              testing::UnorderedElementsAre(testing::Pair("cpu-ratio of read-1", true),
+                                            testing::Pair("cpu-ratio of write-1", false),
+                                            testing::Pair("eagain of siblings-8", false),
+                                            testing::Pair("watch-growth of watches-10000", true)));
+}
+
+TEST(Bench, ABarWithNothingToLookAtIsAnError) {
+  EXPECT_THROW((void)check_bars({}, default_bars(), 1.0), BenchError);
+  const std::vector<WorkloadResult> without_c{
+      {"read-1", "", {{ServerKind::kVxenstored, {with_cpu(1)}}}}};
+  EXPECT_THROW((void)check_bars(without_c, {{"cpu-ratio", 1.0}}, 1.0), BenchError);
+}
+
+TEST(Bench, BarsAreReadAsNameAndLimit) {
+  Bars bars;
+  parse_bar("cpu-ratio=0.5", bars);
+  EXPECT_EQ(bars, (Bars{{"cpu-ratio", 0.5}}));
+  for (const char* bad : {"cpu-ratio", "cpu-ratio=", "cpu-ratio=x", "cpu-ratio=-1", "speed=1"}) {
+    EXPECT_THROW(parse_bar(bad, bars), BenchError) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace vxs::bench
