@@ -15,12 +15,12 @@
 namespace vxs::support {
 
 struct VxenstoredOptions {
-  std::vector<std::string> args;           // after the standard ones
-  std::map<std::string, std::string> env;  // besides XENSTORED_RUNDIR
-  std::string parent_dir = "/tmp";         // where the private directory is made
+  std::vector<std::string> args{};           // after the standard ones
+  std::map<std::string, std::string> env{};  // besides XENSTORED_RUNDIR
+  std::string parent_dir = "/tmp";           // where the private directory is made
   std::chrono::milliseconds start_timeout{30'000};
   // Added in front of the command line: a wrapper such as {"/usr/bin/strace", "-f"}.
-  std::vector<std::string> wrapper;
+  std::vector<std::string> wrapper{};
 };
 
 // Runs `$VXS_BUILD_DIR/daemon/vxenstored --no-fork --xen off --state-dir

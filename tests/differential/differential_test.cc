@@ -1,0 +1,166 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <iostream>
+#include <set>
+
+#include "tests/differential/intended.hh"
+#include "tests/differential/overlap.hh"
+#include "tests/differential/runner.hh"
+#include "tests/differential/servers.hh"
+#include "tests/support/stock_daemon.hh"
+#include "tests/support/vxenstored_process.hh"
+
+namespace vxs::differential {
+namespace {
+
+uint64_t number_from_env(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
+}
+
+uint64_t seed() { return number_from_env("VXS_DIFF_SEED", 20260803); }
+size_t steps() { return number_from_env("VXS_DIFF_STEPS", 20'000); }
+std::chrono::seconds shrink_time() {
+  return std::chrono::seconds(number_from_env("VXS_DIFF_SHRINK_SECONDS", 60));
+}
+
+RunResult expect_no_difference(const Pairing& pairing, uint64_t with_seed, size_t count) {
+  RunResult result = run_random(pairing, with_seed, count);
+  for (const auto& [entry, times] : result.intended) {
+    std::cout << "intended, " << times << " times: " << entry << "\n";
+  }
+  if (!result.difference) return result;
+  const auto small = shrink(pairing, result, shrink_time());
+  ADD_FAILURE() << "VXS_DIFF_SEED=" << with_seed << ", step " << result.steps.size() << ": "
+                << result.difference->signature() << "\n"
+                << transcript(pairing, small);
+  return result;
+}
+
+class DifferentialTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!support::StockDaemon::installed()) GTEST_SKIP() << "the stock daemons are not installed";
+  }
+};
+
+// What a run must have seen to mean anything: each message type answered, and
+// the errors that random requests should meet.
+constexpr std::array<const char*, 53> kMustOccur = {"READ OK",
+                                                    "READ ENOENT",
+                                                    "READ EINVAL",
+                                                    "WRITE OK",
+                                                    "WRITE EINVAL",
+                                                    "WRITE ENOENT",
+                                                    "MKDIR OK",
+                                                    "MKDIR EINVAL",
+                                                    "RM OK",
+                                                    "RM ENOENT",
+                                                    "RM EINVAL",
+                                                    "DIRECTORY OK",
+                                                    "DIRECTORY ENOENT",
+                                                    "DIRECTORY EINVAL",
+                                                    "DIRECTORY E2BIG",
+                                                    "DIRECTORY_PART OK",
+                                                    "DIRECTORY_PART ENOENT",
+                                                    "DIRECTORY_PART EINVAL",
+                                                    "DIRECTORY_PART(all) OK",
+                                                    "GET_PERMS OK",
+                                                    "GET_PERMS ENOENT",
+                                                    "GET_PERMS EINVAL",
+                                                    "SET_PERMS OK",
+                                                    "SET_PERMS ENOENT",
+                                                    "SET_PERMS EINVAL",
+                                                    "WATCH OK",
+                                                    "WATCH EEXIST",
+                                                    "WATCH EINVAL",
+                                                    "UNWATCH OK",
+                                                    "UNWATCH ENOENT",
+                                                    "UNWATCH EINVAL",
+                                                    "RESET_WATCHES OK",
+                                                    "TRANSACTION_START OK",
+                                                    "TRANSACTION_START EBUSY",
+                                                    "TRANSACTION_START ENOENT",
+                                                    "TRANSACTION_END OK",
+                                                    "TRANSACTION_END EINVAL",
+                                                    "TRANSACTION_END ENOENT",
+                                                    "GET_DOMAIN_PATH OK",
+                                                    "GET_DOMAIN_PATH EINVAL",
+                                                    "IS_DOMAIN_INTRODUCED OK",
+                                                    "IS_DOMAIN_INTRODUCED EINVAL",
+                                                    "INTRODUCE EINVAL",
+                                                    "RELEASE EINVAL",
+                                                    "RELEASE ENOENT",
+                                                    "RESUME EINVAL",
+                                                    "RESUME ENOENT",
+                                                    "SET_TARGET ENOENT",
+                                                    "CONTROL OK",
+                                                    "CONTROL EINVAL",
+                                                    "WATCH_EVENT ENOSYS",
+                                                    "ERROR ENOSYS",
+                                                    "65535 ENOSYS"};
+
+TEST_F(DifferentialTest, TwoStockDaemonsShowNoDifferenceAndTheRunMeetsEveryMessage) {
+  const RunResult result = expect_no_difference({stock_c(), stock_c(), false}, seed(), 10'000);
+  for (const char* answer : kMustOccur) EXPECT_GT(result.answers.count(answer), 0U) << answer;
+  EXPECT_GT(result.events, 5000U);
+}
+
+// The test can fail: oxenstored differs from C in creation order, errors and
+// events, and the harness must say so with few steps.
+TEST_F(DifferentialTest, OxenstoredIsToldApartByAShortTranscript) {
+  const Pairing pairing{stock_c(), stock_ocaml(), false};
+  const RunResult result = run_random(pairing, seed(), 2000);
+  ASSERT_TRUE(result.difference);
+  const auto small = shrink(pairing, result, std::chrono::seconds(20));
+  EXPECT_LE(small.size(), 4U) << transcript(pairing, small);
+  EXPECT_NE(transcript(pairing, small).find("subject:"), std::string::npos);
+}
+
+TEST_F(DifferentialTest, VxenstoredAnswersAsStockDoesApartFromTheIntendedDifferences) {
+  if (!support::VxenstoredProcess::built()) GTEST_SKIP() << "vxenstored has not been built";
+  expect_no_difference({stock_c(), vxenstored(), true}, seed(), steps());
+}
+
+void expect_as_model(const StartServer& start, Overlap overlap, size_t count) {
+  const auto planned = random_transactions(seed(), count, overlap);
+  const ModelResult result = run_against_model(start, planned);
+  EXPECT_GT(result.commits, 0U);
+  if (overlap == Overlap::kAlways && count >= 1000) {
+    EXPECT_GT(result.conflicts, 0U);
+  }
+  if (result.failure.empty()) return;
+  const StillFails still_fails =
+      [&](const std::vector<Step>& steps) -> std::optional<std::vector<Step>> {
+    ModelResult again = run_against_model(start, steps);
+    if (again.failure.empty()) return std::nullopt;
+    return std::move(again.steps);
+  };
+  const auto small = shrink(result.steps, still_fails, shrink_time());
+  const ModelResult last = run_against_model(start, small);
+  FAIL() << "VXS_DIFF_SEED=" << seed() << "\n" << last.transcript << last.failure;
+}
+
+TEST_F(DifferentialTest, StockDoesAsTheModelSaysWhereTransactionsDoNotOverlap) {
+  expect_as_model(stock_c(), Overlap::kNever, std::min<size_t>(steps(), 10'000));
+}
+
+TEST_F(DifferentialTest, E4_VxenstoredDecidesOverlappingTransactionsAsTheModelSays) {
+  if (!support::VxenstoredProcess::built()) GTEST_SKIP() << "vxenstored has not been built";
+  expect_as_model(vxenstored(), Overlap::kAlways, steps());
+}
+
+TEST(IntendedDifferences, AreAtMostFortyAndEachNamesAnItem) {
+  const auto entries = intended_differences();
+  EXPECT_LE(entries.size(), kMostIntended);
+  std::set<std::string_view> texts;
+  for (const Intended& entry : entries) {
+    EXPECT_FALSE(entry.item.empty());
+    EXPECT_TRUE(texts.insert(entry.what).second) << entry.what;
+  }
+}
+
+}  // namespace
+}  // namespace vxs::differential

@@ -1,0 +1,53 @@
+// Random steps, well-formed enough for 4.17 (which some malformed ones kill).
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/differential/discipline.hh"
+#include "tests/differential/step.hh"
+
+namespace vxs::differential {
+
+class Generator {
+ public:
+  explicit Generator(uint64_t seed) : random_(seed) {}
+
+  // The steps every run begins with: the regions are made.
+  static std::vector<Step> opening();
+
+  // The next step; `discipline` admits it.
+  Step next(const Discipline& discipline);
+
+ private:
+  Step draft(const Discipline& discipline);
+  Step request(const Discipline& discipline);
+  Step transaction_step(const Discipline& discipline);
+  std::string payload_for(uint32_t type, const std::string& path);
+  std::string mangled(std::string payload);
+  std::string path(const std::string& region);
+  std::string odd_path();
+  std::string long_path();
+  std::string value();
+  std::string permissions();
+  std::string token(const std::string& path);
+  std::string domid();
+  std::string control();
+
+  // A number below `bound`; true once in `n`.
+  unsigned below(unsigned bound);
+  bool once_in(unsigned n) { return below(n) == 0; }
+  template <typename List>
+  auto pick(const List& list) {
+    return *(std::begin(list) + below(static_cast<unsigned>(std::size(list))));
+  }
+
+  std::mt19937_64 random_;
+  unsigned phase_left_ = 0;
+  unsigned max_open_ = 0;             // transactions open at once in this phase
+  std::vector<std::string> watched_;  // "path\0token\0" of recent WATCHes
+};
+
+}  // namespace vxs::differential

@@ -1,0 +1,68 @@
+// What transactions must do, in the simplest form that can be written: trees
+// are copied whole, a commit replays every request (design section 4).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/support/wire_client.hh"
+
+namespace vxs::differential {
+
+// The store as a privileged client sees it. Well-formed requests of types
+// READ, WRITE, MKDIR, RM, DIRECTORY, GET_PERMS and SET_PERMS only.
+class ModelTree {
+ public:
+  ModelTree();
+
+  // Applies a request and returns the reply (req_id and tx_id 0).
+  support::Frame answer(uint32_t type, const std::string& payload);
+
+  // Whether the last request made the transaction one that wrote: a WRITE, a
+  // MKDIR of a missing node, an RM of an existing one, a SET_PERMS, done.
+  [[nodiscard]] bool wrote() const { return wrote_; }
+
+  // Every node's path in map order.
+  [[nodiscard]] std::vector<std::string> paths() const;
+
+ private:
+  struct Node {
+    std::string value;
+    std::string perms;
+    std::vector<std::string> children;  // in order of creation
+  };
+
+  void create(const std::string& path);
+  support::Frame remove(const std::string& path);
+  support::Frame write(uint32_t type, const std::string& path, const std::string& rest);
+
+  std::map<std::string, Node> nodes_;
+  bool wrote_ = false;
+};
+
+// A transaction: the tree it saw and what it was told.
+class ModelTransaction {
+ public:
+  explicit ModelTransaction(const ModelTree& head) : view_(head) {}
+
+  support::Frame answer(uint32_t type, const std::string& payload);
+
+  // True and `head` moved on, or false when a replay on `head` would have been
+  // answered differently (EAGAIN).
+  bool commit(ModelTree& head) const;
+
+ private:
+  struct Asked {
+    uint32_t type;
+    std::string payload;
+    support::Frame reply;
+  };
+
+  ModelTree view_;
+  std::vector<Asked> asked_;
+  bool wrote_ = false;
+};
+
+}  // namespace vxs::differential

@@ -1,0 +1,50 @@
+// One step of a differential run: what a client does to both daemons.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vxs::differential {
+
+constexpr unsigned kClients = 4;
+constexpr int kSlots = 3;  // transactions a client may have open
+
+// Slots name transactions, since the two daemons may number them differently.
+constexpr int kNoTransaction = -1;
+constexpr int kBogusTransaction = -2;  // an id that neither daemon gave out
+constexpr uint32_t kBogusId = 0x7FFFFFF0;
+
+enum class Kind {
+  kRequest,    // send `type` and `payload` in the transaction of `slot`
+  kStart,      // TRANSACTION_START into `slot`; `payload` names the region it may touch
+  kEnd,        // TRANSACTION_END of `slot` with `payload`
+  kListAll,    // list `payload` by DIRECTORY_PART from 0 to the end
+  kReconnect,  // close the connection, open a new one
+};
+
+struct Step {
+  Kind kind = Kind::kRequest;
+  unsigned client = 0;
+  uint32_t type = 0;
+  std::string payload;
+  int slot = kNoTransaction;
+};
+
+// The step as a line of a transcript, unprintable bytes escaped.
+std::string describe(const Step& step);
+// Its message type's name, with a mark for what is more than one request.
+std::string name_of(const Step& step);
+// Any bytes as a quoted string; long runs of one byte are shortened.
+std::string quoted(std::string_view bytes);
+
+// The first argument of a request.
+std::string_view first_argument(std::string_view payload);
+
+// The absolute form of a path as both daemons see it (C1-C4), nothing for one
+// that is malformed. Special names (`@word`) are returned as they are.
+std::optional<std::string> absolute(std::string_view path);
+
+}  // namespace vxs::differential
