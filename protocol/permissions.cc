@@ -10,9 +10,12 @@ namespace vxs::protocol {
 
 namespace {
 
-/// Decimal, or hexadecimal behind 0x or 0X; the whole text, 0..65535 (B8.3).
+/// Decimal without leading zeros, or hexadecimal behind 0x or 0X; the whole
+/// text, 0..65535 (B8.3).
 tl::expected<DomId, Error> parse_perm_domid(std::string_view text) noexcept {
   if (!text.starts_with("0x") && !text.starts_with("0X")) {
+    const bool looks_octal = text.size() > 1 && text.front() == '0';
+    if (looks_octal) return tl::unexpected(Error::kInval);
     return parse_domid(text, EmptyDomId::kReject);
   }
   text.remove_prefix(2);

@@ -38,11 +38,15 @@ struct PermEntry {
 
 /// Parses the NUL-terminated entries after SET_PERMS' path, e.g.
 /// "n0\0r5\0trailing" (bytes after the last NUL are ignored, B8.1).
-/// Incarnations are left 0: the dispatcher binds them. Each entry is a letter and a whole number,
-/// decimal or 0x-hexadecimal, 0..65535 (B8.3 PICK; a leading 0 alone does not make it octal); no
-/// entry at all is an error too, and so is kDomIdAny as the owner, that is in the first entry (B8).
-/// How many entries there are, for the quota check that comes first (B8.2), tells count_strings of
-/// arguments.hh. Errors: kInval.
+/// Incarnations are left 0: the dispatcher binds them. How many entries came,
+/// for the quota check that precedes this one (B8.2), tells count_strings of
+/// arguments.hh.
+///
+/// Each entry is a letter and a whole number, decimal or 0x-hexadecimal,
+/// 0..65535 (B8.3 PICK). A decimal with a superfluous leading zero is an error:
+/// C reads it as octal, and a right must not go to another domain than meant.
+/// No entry at all is an error, and so is kDomIdAny as the owner, that is in the
+/// first entry (B8). Errors: kInval.
 [[nodiscard]] tl::expected<std::vector<PermEntry>, Error> parse_perm_entries(std::string_view text);
 
 /// Appends the wire form, "n0\0r5\0", to `out`. Stale entries are printed like

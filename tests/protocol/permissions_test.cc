@@ -60,10 +60,10 @@ TEST(Permissions, B8_1_NoEntryIsAnError) {
 
 TEST(Permissions, B8_3_NumbersAreDecimalOrHexadecimal) {
   const auto entries =
-      parse_perm_entries(bytes("n0x10\0r0XfF\0w0xffff\0b65535\0r010\0r0000000000065535\0"));
+      parse_perm_entries(bytes("n0x10\0r0XfF\0w0xffff\0b65535\0r0\0r0x0000000000000000ffff\0"));
   ASSERT_TRUE(entries.has_value());
   ASSERT_EQ(entries->size(), 6U);
-  const DomId expected[] = {16, 255, 65535, 65535, 10, 65535};
+  const DomId expected[] = {16, 255, 65535, 65535, 0, 65535};
   for (std::size_t i = 0; i < entries->size(); ++i) EXPECT_EQ((*entries)[i].domid, expected[i]);
 }
 
@@ -81,6 +81,12 @@ TEST(Permissions, B8_3_NegativeAndTooLargeNumbersAreRefused) {
        {bytes("n-1\0"), bytes("n-0\0"), bytes("n65536\0"), bytes("n0x10000\0"),
         bytes("n4294967296\0"), bytes("n18446744073709551616\0"),
         bytes("n0xffffffffffffffffff\0")}) {
+    expect_invalid(bad);
+  }
+}
+
+TEST(Permissions, B8_3_NumbersThatCWouldReadAsOctalAreRefused) {
+  for (const std::string_view bad : {bytes("n010\0"), bytes("n00\0"), bytes("n007\0")}) {
     expect_invalid(bad);
   }
 }

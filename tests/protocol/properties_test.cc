@@ -9,6 +9,7 @@
 #include "protocol/path.hh"
 #include "protocol/permissions.hh"
 #include "protocol/wire.hh"
+#include "tests/protocol/plain_path_rules.hh"
 
 namespace vxs::protocol {
 namespace {
@@ -146,25 +147,6 @@ RC_GTEST_PROP(PathProperty, C2_ComponentsJoinedAreThePathAndParentsEndAtTheRoot,
   std::size_t steps = 0;
   for (std::string_view at = *path; at != "/"; at = parent_path(at)) ++steps;
   RC_ASSERT(steps == count);
-}
-
-/// The rules of C1 to C5 once more, in the plainest words, to judge the fast
-/// ones by.
-bool is_valid_plainly(std::string_view raw, const PathContext& context) {
-  if (raw.empty()) return false;
-  if (raw.front() == '@' && !context.allow_special) return false;
-  for (const char c : raw) {
-    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const bool is_digit = c >= '0' && c <= '9';
-    if (!is_letter && !is_digit && c != '-' && c != '/' && c != '_' && c != '@') return false;
-  }
-  if (raw.find("//") != std::string_view::npos) return false;
-  if (raw != "/" && raw.back() == '/') return false;
-  std::string whole(raw);
-  if (raw.front() != '/' && raw.front() != '@') {
-    whole = "/local/domain/" + std::to_string(context.base_domid) + "/" + whole;
-  }
-  return context.is_privileged ? whole.size() <= 3072 : guest_path_length(whole) <= 2048;
 }
 
 RC_GTEST_PROP(PathProperty, C5_AgreesWithThePlainRules, ()) {
