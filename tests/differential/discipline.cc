@@ -77,6 +77,7 @@ bool Discipline::admits(const Step& step) const {
     case Kind::kReconnect:
       return true;
     case Kind::kListAll:
+    case Kind::kBurst:
     case Kind::kRequest:
       break;
   }
@@ -104,6 +105,7 @@ void Discipline::ran(const Step& step) {
       return;
     case Kind::kListAll:
       return;
+    case Kind::kBurst:
     case Kind::kRequest:
       break;
   }

@@ -61,6 +61,12 @@ bool kills_stock(const Step& step) {
          path.starts_with('@') && path != "@releaseDomain" && path != "@introduceDomain";
 }
 
+// Between the limits of C5 only one side would create the node.
+bool grows_one_side(const Step& step) {
+  return (step.type == support::kWrite || step.type == support::kMkdir) &&
+         first_argument(step.payload).size() > 2048 && first_argument(step.payload).size() <= 3072;
+}
+
 // 4.17 dies of a malformed argument form in these (an errno of 0 is taken for
 // an answer given); vxenstored's own tests cover them.
 bool may_be_mangled(uint32_t type) {
@@ -157,8 +163,8 @@ std::string Generator::value() {
 
 std::string Generator::permissions() {
   constexpr std::array<char, 4> kLetters = {'n', 'r', 'w', 'b'};
-  constexpr std::array<const char*, 9> kWrong = {"",    "n",     "x0",   "0",  "rr1",
-                                                 "n 1", "r0x10", "w010", "n1x"};
+  constexpr std::array<const char*, 11> kWrong = {"",      "n",    "x0",  "0",   "rr1",   "n 1",
+                                                  "r0x10", "w010", "n1x", "r-1", "w65536"};
   std::string list;
   const unsigned count = once_in(30) ? 0 : 1 + below(4);
   for (unsigned i = 0; i < count; ++i) {
@@ -304,6 +310,7 @@ Step Generator::request(const Discipline& discipline) {
   // A region that goes too often never grows large.
   if (step.type == support::kRm && where == region && !once_in(6)) where += "/a";
   step.payload = payload_for(step.type, where);
+  if (step.type == support::kWrite && once_in(12)) step.kind = Kind::kBurst;
   if (may_be_mangled(step.type) && once_in(25)) step.payload = mangled(std::move(step.payload));
   return step;
 }
@@ -341,7 +348,8 @@ Step Generator::next(const Discipline& discipline) {
   for (;;) {
     Step step = draft(discipline);
     if (step.kind == Kind::kStart && discipline.open_count() >= max_open_) continue;
-    if (step.payload.size() > kLargestPayload || kills_stock(step)) continue;
+    if (step.payload.size() > kLargestPayload || kills_stock(step) || grows_one_side(step))
+      continue;
     if (discipline.admits(step)) return step;
   }
 }

@@ -64,6 +64,12 @@ void Side::send(const Step& step) {
   switch (step.kind) {
     case Kind::kRequest:
       return client.send({step.type, kRequestId, transaction_id(step), step.payload});
+    case Kind::kBurst: {
+      std::string bytes;
+      const support::Frame frame{step.type, kRequestId, transaction_id(step), step.payload};
+      for (unsigned i = 0; i < kBurstLength; ++i) bytes += encode(frame);
+      return client.send_bytes(bytes);
+    }
     case Kind::kStart:
       return client.send({support::kTransactionStart, kRequestId, 0, zstrings({""})});
     case Kind::kEnd:
@@ -87,6 +93,7 @@ void Side::receive(const Step& step, Observation& seen) {
   if (seen.reply.req_id != kRequestId || seen.reply.tx_id != transaction_id(step)) {
     throw WireError("reply with the ids of another request");
   }
+  if (step.kind == Kind::kBurst) receive_burst(step, seen);
   seen.reply.req_id = seen.reply.tx_id = 0;
   keep_transaction(step, seen);
   const bool part = step.kind == Kind::kRequest && step.type == support::kDirectoryPart;
@@ -118,6 +125,15 @@ void Side::note_generation(const Step& step, Observation& seen) {
   known->second = generation;
 }
 
+void Side::receive_burst(const Step& step, Observation& seen) {
+  support::WireClient& client = clients_[step.client];
+  for (unsigned i = 1; i < kBurstLength; ++i) {
+    if (client.reply() != seen.reply) throw WireError("unlike replies to like requests");
+  }
+  const auto more = client.take_events();
+  seen.events[step.client].insert(seen.events[step.client].end(), more.begin(), more.end());
+}
+
 void Side::receive_list(const Step& step, Observation& seen) {
   support::WireClient& client = clients_[step.client];
   std::string names = seen.reply.payload;
@@ -144,8 +160,8 @@ void Side::drain_receive(Observation& seen) {
   }
 }
 
-void Side::quietly(unsigned client, uint32_t type, const std::string& payload) {
-  clients_[client].call(type, payload);
+void Side::quietly(const Step& step, uint32_t type, const std::string& payload) {
+  clients_[step.client].call(type, payload, transaction_id(step));
   drain_send();
   Observation dropped;
   drain_receive(dropped);
@@ -170,7 +186,12 @@ bool replies_agree(const Step& step, const Observation& a, const Observation& b)
   return x.starts_with(y.substr(0, x.size())) && y.starts_with(x.substr(0, y.size()));
 }
 
-bool events_agree(const Observation& a, const Observation& b) {
+bool events_agree(const Step& step, const Observation& a, const Observation& b) {
+  if (step.kind == Kind::kBurst) {
+    // How many merge depends on how fast the reader is.
+    return std::equal(a.events.begin(), a.events.end(), b.events.begin(),
+                      [](const auto& x, const auto& y) { return merged(x) == merged(y); });
+  }
   return a.events == b.events && a.before_reply == b.before_reply;
 }
 
@@ -211,7 +232,7 @@ std::optional<Difference> Lockstep::run(const Step& step) {
   // A reference that died is never agreement, even if the subject died too.
   const bool agree = difference.reference.broken.empty() &&
                      replies_agree(step, difference.reference, difference.subject) &&
-                     events_agree(difference.reference, difference.subject);
+                     events_agree(step, difference.reference, difference.subject);
   if (agree) return std::nullopt;
   return difference;
 }

@@ -51,13 +51,15 @@ class Side {
   void drain_send();
   void drain_receive(Observation& seen);
 
-  // One request outside the run, its events dropped.
-  void quietly(unsigned client, uint32_t type, const std::string& payload);
+  // One request outside the run, by the client and in the transaction of `step`,
+  // its events dropped.
+  void quietly(const Step& step, uint32_t type, const std::string& payload);
 
   [[nodiscard]] std::string output() const { return server_->output(); }
 
  private:
   [[nodiscard]] uint32_t transaction_id(const Step& step) const;
+  void receive_burst(const Step& step, Observation& seen);
   void receive_list(const Step& step, Observation& seen);
   void note_generation(const Step& step, Observation& seen);
   void keep_transaction(const Step& step, Observation& seen);
@@ -101,7 +103,8 @@ class Lockstep {
 // Whether replies agree apart from what is free (B6: where a listing is cut
 // depends on the length of the generation).
 bool replies_agree(const Step& step, const Observation& a, const Observation& b);
-bool events_agree(const Observation& a, const Observation& b);
+// Events in order; in a burst as sets (D14).
+bool events_agree(const Step& step, const Observation& a, const Observation& b);
 // The events without repetitions of an earlier one (D14).
 std::vector<support::Event> merged(const std::vector<support::Event>& events);
 

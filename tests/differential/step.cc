@@ -65,6 +65,8 @@ std::string name_of(const Step& step) {
       return "DIRECTORY_PART(all)";
     case Kind::kReconnect:
       return "(reconnect)";
+    case Kind::kBurst:
+      return support::type_name(step.type) + "(burst)";
     case Kind::kRequest:
       break;
   }
@@ -83,10 +85,11 @@ std::string describe(const Step& step) {
       return who + "DIRECTORY_PART, all parts of " + quoted(step.payload);
     case Kind::kReconnect:
       return who + "reconnect";
+    case Kind::kBurst:
     case Kind::kRequest:
       break;
   }
-  return who + support::type_name(step.type) + " " + quoted(step.payload);
+  return who + name_of(step) + " " + quoted(step.payload);
 }
 
 std::string_view first_argument(std::string_view payload) {

@@ -15,6 +15,7 @@ constexpr int kSlots = 3;  // transactions a client may have open
 // Slots name transactions, since the two daemons may number them differently.
 constexpr int kNoTransaction = -1;
 constexpr int kBogusTransaction = -2;  // an id that neither daemon gave out
+constexpr unsigned kBurstLength = 6;
 constexpr uint32_t kBogusId = 0x7FFFFFF0;
 
 enum class Kind {
@@ -22,6 +23,7 @@ enum class Kind {
   kStart,      // TRANSACTION_START into `slot`; `payload` names the region it may touch
   kEnd,        // TRANSACTION_END of `slot` with `payload`
   kListAll,    // list `payload` by DIRECTORY_PART from 0 to the end
+  kBurst,      // send `type` and `payload` kBurstLength times without waiting
   kReconnect,  // close the connection, open a new one
 };
 
