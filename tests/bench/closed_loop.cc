@@ -46,7 +46,7 @@ class ClosedLoopSession final : public Session {
 
   Measurement measure(Server& server, const MeasureOptions& options) override {
     generator_->run(options.warm_up);
-    Meter meter(server.pid());
+    Meter meter(server, options);
     meter.begin();
     meter.finish(generator_->run(options.duration));
     server.require_alive();

@@ -35,16 +35,16 @@ CpuTimes read_cpu_times(pid_t pid) {
   return times;
 }
 
-bool wait_until_quiet(pid_t pid, int limit_ms) {
+bool wait_until_quiet(pid_t pid, int settle_ms, int limit_ms) {
   constexpr int kStepMs = 50;
   constexpr std::uint64_t kQuietNs = kStepMs * 1'000'000ULL / 50;
-  int quiet_steps = 0;
+  int quiet_ms = 0;
   std::uint64_t before = process_clock_ns(pid);
   for (int waited = 0; waited < limit_ms; waited += kStepMs) {
     std::this_thread::sleep_for(std::chrono::milliseconds(kStepMs));
     const std::uint64_t now = process_clock_ns(pid);
-    quiet_steps = now - before < kQuietNs ? quiet_steps + 1 : 0;
-    if (quiet_steps == 2) return true;
+    quiet_ms = now - before < kQuietNs ? quiet_ms + kStepMs : 0;
+    if (quiet_ms >= settle_ms) return true;
     before = now;
   }
   return false;

@@ -17,10 +17,10 @@ struct CpuTimes {
 // /proc/PID/stat has the same figure rounded to 10 ms ticks.
 [[nodiscard]] CpuTimes read_cpu_times(pid_t pid);
 
-// Waits until the process has used less than 2 % of a core for 100 ms, so that
-// work it put off (history, checkpoints) is part of the figures; false if it is
-// still busy after `limit_ms`.
-bool wait_until_quiet(pid_t pid, int limit_ms);
+// Waits until the process has used less than 2 % of a core for `settle_ms`, so
+// that work it put off (history, checkpoints) is part of the figures; false if
+// it is still busy after `limit_ms`.
+bool wait_until_quiet(pid_t pid, int settle_ms, int limit_ms);
 
 // VmRSS in bytes; throws BenchError when the process is gone.
 [[nodiscard]] std::uint64_t read_rss_bytes(pid_t pid);

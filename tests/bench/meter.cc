@@ -8,6 +8,7 @@ namespace vxs::bench {
 namespace {
 
 constexpr int kQuietLimitMs = 5000;
+constexpr int kStockSettleMs = 100;  // these put nothing off
 
 double percentile_us(std::vector<std::uint64_t>& samples, double fraction) {
   if (samples.empty()) return 0;
@@ -19,13 +20,18 @@ double percentile_us(std::vector<std::uint64_t>& samples, double fraction) {
 
 }  // namespace
 
+Meter::Meter(const Server& server, const MeasureOptions& options)
+    : pid_(server.pid()),
+      settle_ms_(server.kind() == ServerKind::kVxenstored ? static_cast<int>(options.settle.count())
+                                                          : kStockSettleMs) {}
+
 void Meter::begin() {
-  quiet_ = wait_until_quiet(pid_, kQuietLimitMs) && quiet_;
+  quiet_ = wait_until_quiet(pid_, settle_ms_, kQuietLimitMs) && quiet_;
   before_ = read_cpu_times(pid_);
 }
 
 void Meter::finish(const LoadResult& load) {
-  quiet_ = wait_until_quiet(pid_, kQuietLimitMs) && quiet_;
+  quiet_ = wait_until_quiet(pid_, settle_ms_, kQuietLimitMs) && quiet_;
   const CpuTimes after = read_cpu_times(pid_);
   used_.main_ns += after.main_ns - before_.main_ns;
   used_.all_ns += after.all_ns - before_.all_ns;

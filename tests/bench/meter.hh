@@ -11,7 +11,7 @@ namespace vxs::bench {
 // begin() is not counted.
 class Meter {
  public:
-  explicit Meter(pid_t pid) : pid_(pid) {}
+  Meter(const Server& server, const MeasureOptions& options);
 
   // Waits until the daemon is quiet and takes the first reading.
   void begin();
@@ -21,6 +21,7 @@ class Meter {
 
  private:
   pid_t pid_;
+  int settle_ms_;
   CpuTimes before_;
   CpuTimes used_;
   LoadResult load_;

@@ -13,6 +13,7 @@ namespace {
 constexpr unsigned kQuickPairs = 2;
 constexpr int kQuickDurationMs = 100;
 constexpr int kQuickWarmUpMs = 30;
+constexpr int kQuickSettleMs = 100;
 
 // What the command line says, before it is understood.
 struct Raw {
@@ -23,6 +24,7 @@ struct Raw {
   unsigned pairs = 9;
   int duration_ms = 500;
   int warm_up_ms = 100;
+  int settle_ms = 1100;
   int patience_s = 600;
   double bar_factor = 1.0;
   bool quick = false;
@@ -42,6 +44,8 @@ void declare(CLI::App& app, Raw& raw) {
       ->check(CLI::Range(10, 600'000));
   app.add_option("--warm-up", raw.warm_up_ms, "unmeasured time before it, ms")
       ->check(CLI::Range(0, 60'000));
+  app.add_option("--settle", raw.settle_ms, "idle time of vxenstored before its CPU is read, ms")
+      ->check(CLI::Range(100, 10'000));
   app.add_option("--patience", raw.patience_s, "limit for starting VMs, s")
       ->check(CLI::Range(1, 3600));
   app.add_option("--alive", raw.alive,
@@ -88,6 +92,7 @@ Options understand(const Raw& raw, bool pairs_given, bool duration_given) {
   plan.measure.duration =
       std::chrono::milliseconds(short_runs ? kQuickDurationMs : raw.duration_ms);
   plan.measure.warm_up = std::chrono::milliseconds(short_runs ? kQuickWarmUpMs : raw.warm_up_ms);
+  plan.measure.settle = std::chrono::milliseconds(raw.quick ? kQuickSettleMs : raw.settle_ms);
   plan.measure.patience = std::chrono::seconds(raw.patience_s);
   plan.paths = raw.paths;
   if (raw.all_bars) options.bars = default_bars();

@@ -30,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kStartLimitMs = 120'000;
 constexpr int kStopLimitMs = 300'000;
+constexpr int kSettleMs = 1100;
 constexpr int kQuietLimitMs = 120'000;
 
 struct Options {
@@ -116,7 +117,7 @@ std::uint64_t build_state(const Playground& ground, const Options& options) {
     writes = write_domains(connection, options.domains);
   }
   const std::chrono::duration<double> took = Clock::now() - began;
-  const bool quiet = wait_until_quiet(process->pid(), kQuietLimitMs);
+  const bool quiet = wait_until_quiet(process->pid(), kSettleMs, kQuietLimitMs);
   const std::uint64_t full = read_rss_bytes(process->pid());
   fmt::print("built {} nodes with {} WRITEs in {:.1f} s{}\n", nodes, writes, took.count(),
              quiet ? "" : " (the daemon is still busy after two minutes)");
@@ -167,7 +168,7 @@ Run measure(const Playground& ground, const Options& options) {
     throw BenchError("the last write before the kill is lost: found '" +
                      value.value_or("(no such node)") + "'");
   }
-  wait_until_quiet(process->pid(), kQuietLimitMs);
+  wait_until_quiet(process->pid(), kSettleMs, kQuietLimitMs);
   run.rss = read_rss_bytes(process->pid());
   return run;
 }

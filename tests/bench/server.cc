@@ -132,7 +132,7 @@ void wait_until_ready(Process& process, const std::string& socket_path,
 }
 
 Server::Server(ServerKind kind, const ServerPaths& paths)
-    : socket_path_(directory_.path() / "run" / "socket") {
+    : kind_(kind), socket_path_(directory_.path() / "run" / "socket") {
   std::filesystem::create_directories(directory_.path() / "run");
   process_ = start(kind, directory_.path(), socket_path_, paths);
   try {

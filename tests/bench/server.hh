@@ -32,12 +32,14 @@ class Server {
   // with the end of its log, when it does not within 20 s.
   Server(ServerKind kind, const ServerPaths& paths);
 
+  [[nodiscard]] ServerKind kind() const { return kind_; }
   [[nodiscard]] pid_t pid() const { return process_->pid(); }
   [[nodiscard]] const std::string& socket_path() const { return socket_path_; }
   // Throws BenchError when the daemon has died.
   void require_alive();
 
  private:
+  ServerKind kind_;
   ScratchDirectory directory_;
   std::string socket_path_;
   std::unique_ptr<Process> process_;  // after directory_: dies before it goes

@@ -82,7 +82,7 @@ class VmStartSession final : public Session {
 
   Measurement measure(Server& server, const MeasureOptions& options) override {
     const unsigned end = first_new_ + kStartsMeasured;
-    Meter meter(server.pid());
+    Meter meter(server, options);
     for (unsigned round = 0; round < kRounds; ++round) {
       meter.begin();
       meter.finish(play(server, vm_start_blocks, first_new_, end, kStartsMeasured, options));
@@ -104,7 +104,7 @@ class ParallelStartSession final : public Session {
 
   Measurement measure(Server& server, const MeasureOptions& options) override {
     const unsigned end = kFirstDomid + vms_;
-    Meter meter(server.pid());
+    Meter meter(server, options);
     meter.begin();
     LoadResult both = play(server, vm_start_blocks, kFirstDomid, end, 1, options);
     const LoadResult stops = play(server, vm_stop_blocks, kFirstDomid, end, 1, options);

@@ -16,6 +16,9 @@ struct MeasureOptions {
   std::chrono::milliseconds warm_up{100};
   std::chrono::milliseconds duration{500};
   std::chrono::seconds patience{600};  // for the parallel-start workload
+  // How long vxenstored has to be idle before its CPU time is read: its history
+  // thread may sit on changes for up to a second before it writes a pack.
+  std::chrono::milliseconds settle{1100};
 };
 
 // One run of one workload on one server. Latencies in µs, CPU in µs per
