@@ -41,6 +41,8 @@ pid_t fork_or_throw() {
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  // Either would lead a daemon away from its scratch directory.
+  for (const char* name : {"XENSTORED_PATH", "NOTIFY_SOCKET"}) ::unsetenv(name);
   for (const auto& [name, value] : command.environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<std::string> arguments = command.arguments;
   std::vector<char*> raw;
