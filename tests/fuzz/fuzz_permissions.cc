@@ -1,10 +1,30 @@
 // Input: what follows SET_PERMS' path.
+#include <algorithm>
 #include <string>
 #include <string_view>
 
 #include "protocol/arguments.hh"
 #include "protocol/permissions.hh"
 #include "tests/fuzz/check.hh"
+
+namespace {
+
+/// The number of an entry that was accepted, read once more in plain words;
+/// anything over 65535 counts as 65536.
+unsigned plain_number(std::string_view entry) {
+  std::string_view digits = entry.substr(1);
+  const bool is_hex = digits.starts_with("0x") || digits.starts_with("0X");
+  if (is_hex) digits.remove_prefix(2);
+  unsigned value = 0;
+  for (const char c : digits) {
+    const int lower = c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c;
+    const int digit = lower >= 'a' ? lower - 'a' + 10 : lower - '0';
+    value = std::min(65536U, value * (is_hex ? 16U : 10U) + static_cast<unsigned>(digit));
+  }
+  return value;
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using vxs::fuzz::check;
@@ -18,7 +38,13 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   check(!entries->empty(), "a list has an owner");
   check(entries->size() == count_strings(text), "one entry for each string");
   check(entries->front().domid != vxs::kDomIdAny, "everybody owns nothing");
+  std::string_view rest = text;
   for (const PermEntry& entry : *entries) {
+    const auto cut = split_first(rest);
+    check(cut.has_value() && !cut->first.empty(), "an entry has a text");
+    check(entry.domid == plain_number(cut->first), "the domid is the one written");
+    check(access_letter(entry.access) == cut->first.front(), "the letter is the one written");
+    rest = cut->rest;
     check(entry.incarnation == 0, "incarnations are bound later");
     check(access_from_letter(access_letter(entry.access)) == entry.access, "letters are inverse");
   }

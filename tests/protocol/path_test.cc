@@ -119,7 +119,7 @@ TEST(Path, C5_OnlyOneToFiveDigitsMakeADomainPrefix) {
   EXPECT_EQ(guest_path_length("/local/domain/99999/a/b"), 3U);
   for (const std::string_view whole :
        {"/local/domain/123456/a", "/local/domain/x/a", "/local/domain/5", "/local/domain/5x/a",
-        "/local/domain", "/local/domains/5/a", "/a/local/domain/5/a", "/"}) {
+        "/local/domain//a", "/local/domain", "/local/domains/5/a", "/a/local/domain/5/a", "/"}) {
     EXPECT_EQ(guest_path_length(whole), whole.size()) << whole;
   }
 }
