@@ -34,6 +34,15 @@ std::vector<std::string> ModelTree::paths() const {
   return result;
 }
 
+bool ModelTree::differs_at(const std::string& path, const ModelTree& other) const {
+  const auto mine = nodes_.find(path);
+  const auto theirs = other.nodes_.find(path);
+  const bool here = mine != nodes_.end();
+  const bool there = theirs != other.nodes_.end();
+  if (!here || !there) return here != there;
+  return mine->second.value != theirs->second.value || mine->second.perms != theirs->second.perms;
+}
+
 // C10 for a privileged creator: permissions and owner of the nearest ancestor.
 void ModelTree::create(const std::string& path) {
   std::vector<std::string> missing;
@@ -90,19 +99,35 @@ Frame ModelTree::answer(uint32_t type, const std::string& payload) {
 
 Frame ModelTransaction::answer(uint32_t type, const std::string& payload) {
   const Frame reply = view_.answer(type, payload);
-  wrote_ = wrote_ || view_.wrote();
+  if (view_.wrote()) {
+    const std::string path = absolute(first_argument(payload)).value();
+    named_.insert(path);
+    if (type == support::kRm) removed_.insert(path);
+  }
   asked_.push_back({type, payload, reply});
   return reply;
 }
 
 bool ModelTransaction::commit(ModelTree& head) const {
-  if (!wrote_) return true;
+  if (!wrote()) return true;
   ModelTree replayed = head;
   for (const Asked& asked : asked_) {
     if (replayed.answer(asked.type, asked.payload) != asked.reply) return false;
   }
   head = std::move(replayed);
   return true;
+}
+
+ExpectedEvents expected_events(const ModelTransaction& transaction, const ModelTree& before,
+                               const ModelTree& after) {
+  ExpectedEvents expected{{}, transaction.named()};
+  for (const std::string& path : transaction.named()) {
+    const bool below_removed =
+        std::any_of(transaction.removed().begin(), transaction.removed().end(),
+                    [&](const std::string& root) { return path.starts_with(root + "/"); });
+    if (!below_removed && before.differs_at(path, after)) expected.required.insert(path);
+  }
+  return expected;
 }
 
 }  // namespace vxs::differential

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ class ModelTree {
   // Whether the last request made the transaction one that wrote: a WRITE, a
   // MKDIR of a missing node, an RM of an existing one, a SET_PERMS, done.
   [[nodiscard]] bool wrote() const { return wrote_; }
+
+  // Whether existence, value or permissions of a node differ.
+  [[nodiscard]] bool differs_at(const std::string& path, const ModelTree& other) const;
 
   // Every node's path in map order.
   [[nodiscard]] std::vector<std::string> paths() const;
@@ -53,6 +57,12 @@ class ModelTransaction {
   // answered differently (EAGAIN).
   bool commit(ModelTree& head) const;
 
+  // Paths named by requests that changed something in the view.
+  [[nodiscard]] const std::set<std::string>& named() const { return named_; }
+  // Those of them that an RM removed.
+  [[nodiscard]] const std::set<std::string>& removed() const { return removed_; }
+  [[nodiscard]] bool wrote() const { return !named_.empty(); }
+
  private:
   struct Asked {
     uint32_t type;
@@ -62,7 +72,18 @@ class ModelTransaction {
 
   ModelTree view_;
   std::vector<Asked> asked_;
-  bool wrote_ = false;
+  std::set<std::string> named_;
+  std::set<std::string> removed_;
 };
+
+// The events a watch on `/m` gets for a commit that moved the head from
+// `before` to `after`: which must come and which may (D4, D5, D11, D13). Every
+// node that changed must show, by itself or by the removal of an ancestor.
+struct ExpectedEvents {
+  std::set<std::string> required;
+  std::set<std::string> allowed;
+};
+ExpectedEvents expected_events(const ModelTransaction& transaction, const ModelTree& before,
+                               const ModelTree& after);
 
 }  // namespace vxs::differential

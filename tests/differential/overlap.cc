@@ -1,6 +1,8 @@
 #include "tests/differential/overlap.hh"
 
+#include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "tests/differential/model.hh"
@@ -12,6 +14,7 @@ using support::Frame;
 using support::zstrings;
 
 constexpr std::array<const char*, 3> kNames = {"a", "b", "c"};
+constexpr unsigned kWatcher = 0;              // the client with a watch on /m
 constexpr unsigned kLongestTransaction = 12;  // requests, so that none becomes old
 
 class Maker {
@@ -77,7 +80,11 @@ class Maker {
 // The daemon, the model, and the transactions open in both.
 class Comparison {
  public:
-  explicit Comparison(const StartServer& start) : side_(start) {}
+  explicit Comparison(const StartServer& start) : side_(start) {
+    const Step watch{Kind::kRequest, kWatcher, support::kWatch, zstrings({"/m", "w"}),
+                     kNoTransaction};
+    side_.quietly(watch, watch.type, watch.payload);
+  }
 
   // Runs one step; false when it is left out. Sets result.failure.
   bool run(const Step& step, ModelResult& result) {
@@ -87,6 +94,8 @@ class Comparison {
     Observation seen;
     side_.send(step);
     side_.receive(step, seen);
+    side_.drain_send();
+    side_.drain_receive(seen);
     result.transcript += describe(step) + " -> " + reply_text(seen) + "\n";
     if (step.kind == Kind::kEnd) ++(seen.reply.is_error() ? result.conflicts : result.commits);
     if (seen.reply != expected) {
@@ -94,6 +103,8 @@ class Comparison {
       wanted.reply = expected;
       result.failure = describe(step) + ": the model says " + reply_text(wanted) + ", the daemon " +
                        reply_text(seen);
+    } else {
+      check_events(step, seen, result);
     }
     return true;
   }
@@ -109,23 +120,50 @@ class Comparison {
   }
 
  private:
+  // The model's answer; sets events_.
   Frame model(const Step& step, std::optional<ModelTransaction>* slot) {
+    events_ = {};
     if (step.kind == Kind::kStart) {
       slot->emplace(head_);
       return {support::kTransactionStart, 0, 0, "an id"};
     }
-    if (step.kind == Kind::kEnd) {
-      const bool done = step.payload.front() == 'F' || (*slot)->commit(head_);
-      slot->reset();
-      if (done) return {support::kTransactionEnd, 0, 0, zstrings({"OK"})};
-      return {support::kError, 0, 0, zstrings({"EAGAIN"})};
-    }
-    return slot != nullptr ? (*slot)->answer(step.type, step.payload)
-                           : head_.answer(step.type, step.payload);
+    if (step.kind == Kind::kEnd) return end(step, *slot);
+    if (slot != nullptr) return (*slot)->answer(step.type, step.payload);
+    Frame reply = head_.answer(step.type, step.payload);
+    const std::string path(first_argument(step.payload));
+    // D4, D5: what was named, once; B3: nothing for a node that was there.
+    if (head_.wrote()) events_ = {{path}, {path}};
+    return reply;
+  }
+
+  Frame end(const Step& step, std::optional<ModelTransaction>& transaction) {
+    const ModelTree before = head_;
+    const bool abort = step.payload.front() == 'F';
+    const bool done = abort || transaction->commit(head_);
+    if (done && !abort) events_ = expected_events(*transaction, before, head_);
+    transaction.reset();
+    if (done) return {support::kTransactionEnd, 0, 0, zstrings({"OK"})};
+    return {support::kError, 0, 0, zstrings({"EAGAIN"})};
+  }
+
+  void check_events(const Step& step, const Observation& seen, ModelResult& result) const {
+    std::set<std::string> came;
+    for (const auto& event : seen.events[kWatcher]) came.insert(event.path);
+    const auto includes = [](const auto& all, const auto& some) {
+      return std::includes(all.begin(), all.end(), some.begin(), some.end());
+    };
+    if (includes(came, events_.required) && includes(events_.allowed, came)) return;
+    result.failure = describe(step) + ": events";
+    for (const std::string& path : came) result.failure += " " + path;
+    result.failure += ", required";
+    for (const std::string& path : events_.required) result.failure += " " + path;
+    result.failure += ", allowed besides";
+    for (const std::string& path : events_.allowed) result.failure += " " + path;
   }
 
   Side side_;
   ModelTree head_;
+  ExpectedEvents events_;  // of the last step
   std::array<std::array<std::optional<ModelTransaction>, kSlots>, kClients> open_;
 };
 

@@ -29,8 +29,9 @@ struct ModelResult {
   std::string transcript;
 };
 
-// Runs the steps on a fresh daemon and compares every reply, and the whole
-// tree at the end. Steps in a transaction that is not open are left out.
+// Runs the steps on a fresh daemon and compares every reply, the events
+// of a watch above all, and the whole tree at the end. Steps in a transaction that is not open are
+// left out.
 ModelResult run_against_model(const StartServer& start, const std::vector<Step>& steps);
 
 }  // namespace vxs::differential
