@@ -1,5 +1,5 @@
 // The narrow door to the disk (after LevelDB's Env): everything the store writes
-// goes through here, so that a fault-injecting twin (tests/support/fault_env.hh) can
+// goes through here, so that a fault-injecting twin (tests/store/fault_env.hh) can
 // fail, tear, delay and forget writes and cut the power.
 //
 // Thread-safe: journal, checkpoint and history threads call it concurrently.
@@ -27,6 +27,9 @@ struct IoError {
 template <typename T>
 using IoResult = tl::expected<T, IoError>;
 
+/// An IoError that says "<action> <path>: <strerror(code)>".
+[[nodiscard]] IoError make_io_error(int code, std::string_view action, std::string_view path);
+
 /// An open file for writing at given offsets. Closed by the destructor.
 class EnvFile {
  public:
@@ -41,11 +44,13 @@ class EnvFile {
   /// Reserves real blocks for [0, size) and extends the file (posix_fallocate): later writes in
   /// that range cannot fail with ENOSPC.
   [[nodiscard]] virtual IoResult<void> preallocate(std::uint64_t size) = 0;
+  /// Cuts the file to `size` bytes; its blocks beyond are freed.
+  [[nodiscard]] virtual IoResult<void> truncate(std::uint64_t size) = 0;
   [[nodiscard]] virtual IoResult<std::uint64_t> size() = 0;
 };
 
-/// A preallocated file mapped shared and writable, for segments on tmpfs. The
-/// memory is real (preallocated), so a store to it cannot fault.
+/// A preallocated file mapped shared and writable, for segments on tmpfs, or anonymous
+/// memory. The memory is real (preallocated), so a store to it cannot fault.
 class EnvMapping {
  public:
   virtual ~EnvMapping() = default;
@@ -60,9 +65,13 @@ class Env {
   /// Opens an existing file; `writable` as said.
   [[nodiscard]] virtual IoResult<std::unique_ptr<EnvFile>> open_file(const std::string& path,
                                                                      bool writable) = 0;
-  /// Creates (O_EXCL, 0600), preallocates and maps a file of `size` bytes.
+  /// Creates (O_EXCL, 0600), preallocates and maps a file of `size` bytes, all zero. On failure
+  /// no file is left.
   [[nodiscard]] virtual IoResult<std::unique_ptr<EnvMapping>> create_mapping(
       const std::string& path, std::size_t size) = 0;
+  /// `size` bytes of zeroed memory without a file, gone with the process.
+  [[nodiscard]] virtual IoResult<std::unique_ptr<EnvMapping>> create_anonymous(
+      std::size_t size) = 0;
   [[nodiscard]] virtual IoResult<std::string> read_file(const std::string& path) = 0;
   [[nodiscard]] virtual IoResult<void> rename_file(const std::string& from,
                                                    const std::string& to) = 0;
@@ -77,6 +86,8 @@ class Env {
   [[nodiscard]] virtual bool exists(const std::string& path) = 0;
   /// True where stores to a mapping never block on writeback: tmpfs, ramfs, hugetlbfs.
   [[nodiscard]] virtual bool is_memory_file_system(const std::string& path) = 0;
+  /// 64 unpredictable bits (getrandom): the nonces of segments. A test's twin counts instead.
+  [[nodiscard]] virtual std::uint64_t random_bits() = 0;
 };
 
 /// The real one. Stateless; one per process suffices.

@@ -26,7 +26,8 @@ struct CheckpointMeta {
                                               const CheckpointMeta& meta, const Tree& snapshot);
 
 /// Loads one file into `tree` (bulk: 600k nodes well below one second). Every byte is checked
-/// (CRC32C per block, structure); a damaged file gives kDamaged and leaves `tree` as it was.
+/// (CRC32C per block, structure); what `tree` held goes. A damaged file gives kDamaged and leaves
+/// `tree` as it was; a section that may not be skipped kNewerVersion.
 [[nodiscard]] tl::expected<CheckpointMeta, JournalError> load_checkpoint(Env& env,
                                                                          const std::string& path,
                                                                          PermTable& perms,

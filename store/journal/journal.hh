@@ -32,6 +32,9 @@ struct JournalOptions {
   std::uint64_t budget_bytes = 256u << 20;  ///< all segments together
   std::string boot_id;  ///< names the boot; segments of another boot are history, not state
   bool keep_after_reboot = true;  ///< --after-reboot keep|empty
+  /// Damage is no error of open_journal(): `tree` is the state before the damage, nothing on disk is
+  /// touched, and the journal is failing() for good: append() says why (EIO), probe() is false.
+  bool accept_damage = false;
 };
 
 /// What recovery found, for the log, `vxs status` and the first commit.
@@ -45,6 +48,7 @@ struct RecoveryReport {
   std::uint64_t starts = 0;          ///< the StartRecord incarnation of the last run, 0 if none
   ConnectionId last_connection = 0;  ///< highest connection id seen
   std::vector<std::string> notes;    ///< sentences for the operator
+  std::string damage;                ///< accept_damage only: what is damaged; empty: nothing
 };
 
 /// Damage below what was known to be safe: the journal refuses to guess.
@@ -83,8 +87,9 @@ class Journal {
   [[nodiscard]] virtual IoResult<void> take_failure() = 0;
   /// Forgets every appended record above safe_seq() after a failure; last_seq() becomes safe_seq().
   virtual void rollback() = 0;
-  /// True while writes are refused; probe() tries again (called about every second by the daemon):
-  /// true if writing works again.
+  /// True while writes are refused: append() then fails at once, without a system call, until
+  /// probe() (called about every second by the daemon) returns true: writing works again. A due
+  /// rollback() comes before it.
   [[nodiscard]] virtual bool failing() const noexcept = 0;
   [[nodiscard]] virtual bool probe() = 0;
 
@@ -108,7 +113,11 @@ class Journal {
 /// called from the sync thread (kDisk) whenever safe_seq() rose or a failure waits; it only wakes
 /// the loop. `on_record` sees each replayed record (views valid during the call). Another process's
 /// lock on the directory is not looked at here. When the boot differs and keep_after_reboot is
-/// false, `tree` stays as given and numbering goes on above the highest Seq found.
+/// false, `tree` stays as given and numbering goes on above the highest Seq found. A directory that
+/// holds a checkpoint and no segment is a good start (so a state from elsewhere begins: write the
+/// checkpoint with write_checkpoint(), then open). Where no segment can be made (disk full,
+/// read-only) the journal opens failing(), and the state can be read. `env`, `perms` and what `tree`
+/// needs outlive the journal.
 [[nodiscard]] tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
     std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {});

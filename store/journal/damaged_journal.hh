@@ -1,0 +1,34 @@
+// The journal of a damaged directory: reads what is before the damage, writes nothing.
+#pragma once
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "store/journal/journal_core.hh"
+
+namespace vxs::store {
+
+class DamagedJournal final : public JournalCore {
+ public:
+  DamagedJournal(std::shared_ptr<SegmentStore> store, Seq last_seq, std::string reason)
+      : JournalCore(std::move(store), last_seq, /*removes=*/false),
+        failure_{EIO, std::move(reason)} {}
+
+  [[nodiscard]] bool immediate() const noexcept override { return true; }
+  [[nodiscard]] IoResult<void> append(const Record&) override { return tl::unexpected(failure_); }
+  [[nodiscard]] IoResult<void> flush() override { return {}; }
+  [[nodiscard]] IoResult<void> take_failure() override { return {}; }
+  void rollback() override {}
+  [[nodiscard]] bool failing() const noexcept override { return true; }
+  [[nodiscard]] bool probe() override { return false; }
+  [[nodiscard]] bool wants_preparation() const noexcept override { return false; }
+  void prepare() override {}
+  void begin(const SegmentOpening&) override {}
+
+ private:
+  IoError failure_;
+};
+
+}  // namespace vxs::store

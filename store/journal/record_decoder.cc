@@ -1,0 +1,291 @@
+#include "store/journal/record_codec.hh"
+
+namespace vxs::store {
+namespace {
+
+/// Walks the fields of one protobuf message. Unknown fields are stepped over, as protobuf does.
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view bytes) noexcept
+      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+
+  /// Moves to the next field; false at the end or at malformed bytes (then !ok()).
+  bool next() noexcept {
+    if (at_ == end_ || !ok_) return false;
+    std::uint64_t tag = 0;
+    if (!varint(tag) || (tag >> 3) == 0 || (tag >> 3) > 0x1FFFFFFF) return fail();
+    field_ = static_cast<std::uint32_t>(tag >> 3);
+    wire_type_ = static_cast<unsigned>(tag & 7);
+    number_ = 0;
+    bytes_ = {};
+    switch (wire_type_) {
+      case 0:
+        return varint(number_) || fail();
+      case 1:
+        return skip(8);
+      case 2: {
+        std::uint64_t size = 0;
+        if (!varint(size) || size > static_cast<std::uint64_t>(end_ - at_)) return fail();
+        bytes_ = {at_, static_cast<std::size_t>(size)};
+        at_ += size;
+        return true;
+      }
+      case 5:
+        return skip(4);
+      default:
+        return fail();
+    }
+  }
+
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  [[nodiscard]] std::uint32_t field() const noexcept { return field_; }
+  [[nodiscard]] bool is_number() const noexcept { return wire_type_ == 0; }
+  [[nodiscard]] bool is_bytes() const noexcept { return wire_type_ == 2; }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
+
+ private:
+  bool fail() noexcept {
+    ok_ = false;
+    return false;
+  }
+  bool skip(std::ptrdiff_t size) noexcept {
+    if (end_ - at_ < size) return fail();
+    at_ += size;
+    return true;
+  }
+  bool varint(std::uint64_t& value) noexcept {
+    value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (at_ == end_) return false;
+      const auto byte = static_cast<unsigned char>(*at_++);
+      value |= std::uint64_t{byte & 0x7FU} << shift;
+      if (byte < 0x80) return shift < 63 || byte <= 1;
+    }
+    return false;
+  }
+
+  const char* at_;
+  const char* end_;
+  std::uint64_t number_ = 0;
+  std::string_view bytes_;
+  std::uint32_t field_ = 0;
+  unsigned wire_type_ = 0;
+  bool ok_ = true;
+};
+
+std::int64_t unzigzag(std::uint64_t value) noexcept {
+  return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
+}
+
+// "/", or components without empty ones between; or one of the special names.
+bool plausible_path(std::string_view path) noexcept {
+  if (path.empty()) return false;
+  if (path.front() == '@') return path.find('/') == std::string_view::npos;
+  if (path == "/") return true;
+  return path.front() == '/' && path.back() != '/' && path.find("//") == std::string_view::npos &&
+         path.find('\0') == std::string_view::npos;
+}
+
+}  // namespace
+
+/// The decoder's steps; a class of its own to keep the field walk out of the header.
+class RecordDecoder::Parser {
+ public:
+  explicit Parser(RecordDecoder& decoder) noexcept : d_(decoder) {
+    d_.changes_.clear();
+    d_.list_numbers_.clear();
+    d_.lists_.clear();
+  }
+
+  bool commit(Seq seq, std::string_view payload) {
+    auto& record = d_.record_.emplace<CommitRecord>();
+    record.seq = seq;
+    std::uint64_t kind = 0;
+    FieldReader in(payload);
+    while (in.next()) {
+      if (in.is_number()) {
+        switch (in.field()) {
+          case 1: record.time_us = unzigzag(in.number()); break;
+          case 3: kind = in.number(); break;
+          case 4: record.tx_id = static_cast<TxId>(in.number()); break;
+          case 5: record.base_seq = in.number(); break;
+          default: break;
+        }
+      } else if (in.is_bytes()) {
+        bool good = true;
+        switch (in.field()) {
+          case 2: good = origin(in.bytes(), record.origin); break;
+          case 6: good = list(in.bytes()); break;
+          case 7: good = change(in.bytes()); break;
+          case 8: record.note = in.bytes(); break;
+          default: break;
+        }
+        if (!good) return false;
+      }
+    }
+    if (!in.ok() || kind < 1 || kind > static_cast<std::uint64_t>(CommitKind::kDaemon)) {
+      return false;
+    }
+    record.kind = static_cast<CommitKind>(kind);
+    if (!bind_lists()) return false;
+    record.changes = d_.changes_;
+    return true;
+  }
+
+  bool conflict(Seq seq, std::string_view payload) {
+    auto& record = d_.record_.emplace<ConflictRecord>();
+    record.seq = seq;
+    FieldReader in(payload);
+    while (in.next()) {
+      if (in.is_number()) {
+        switch (in.field()) {
+          case 1: record.time_us = unzigzag(in.number()); break;
+          case 4: record.tx_id = static_cast<TxId>(in.number()); break;
+          case 5: record.base_seq = in.number(); break;
+          case 9: record.blocking_seq = in.number(); break;
+          case 10: record.blocking_domid = static_cast<DomId>(in.number()); break;
+          default: break;
+        }
+      } else if (in.is_bytes()) {
+        bool good = true;
+        switch (in.field()) {
+          case 2: good = origin(in.bytes(), record.origin); break;
+          case 6: good = list(in.bytes()); break;
+          case 7: good = change(in.bytes()); break;
+          case 8: record.path = in.bytes(); break;
+          case 11: record.request = in.bytes(); break;
+          default: break;
+        }
+        if (!good) return false;
+      }
+    }
+    if (!in.ok() || !bind_lists()) return false;
+    record.changes = d_.changes_;
+    return true;
+  }
+
+  bool start(Seq seq, std::string_view payload) {
+    auto& record = d_.record_.emplace<StartRecord>();
+    record.seq = seq;
+    FieldReader in(payload);
+    while (in.next()) {
+      if (in.is_number() && in.field() == 1) record.time_us = unzigzag(in.number());
+      if (in.is_number() && in.field() == 3) record.incarnation = in.number();
+      if (in.is_bytes() && in.field() == 2) record.boot_id = in.bytes();
+      if (in.is_bytes() && in.field() == 4) record.version = in.bytes();
+    }
+    return in.ok();
+  }
+
+ private:
+  static bool origin(std::string_view bytes, Origin& out) noexcept {
+    FieldReader in(bytes);
+    while (in.next()) {
+      if (in.is_number()) {
+        switch (in.field()) {
+          case 1:
+            if (in.number() > 0xFFFF) return false;
+            out.domid = static_cast<DomId>(in.number());
+            break;
+          case 2: out.incarnation = in.number(); break;
+          case 3: out.connection = in.number(); break;
+          case 4: out.pid = static_cast<std::int32_t>(in.number()); break;
+          case 5: out.uid = static_cast<std::uint32_t>(in.number()); break;
+          default: break;
+        }
+      } else if (in.is_bytes() && in.field() == 6) {
+        out.command = in.bytes();
+      }
+    }
+    return in.ok();
+  }
+
+  bool list(std::string_view bytes) {
+    d_.entries_.clear();
+    FieldReader in(bytes);
+    while (in.next()) {
+      if (!in.is_bytes() || in.field() != 1) continue;
+      if (!entry(in.bytes(), d_.entries_.emplace_back())) return false;
+    }
+    if (!in.ok() || d_.entries_.empty()) return false;
+    d_.lists_.push_back(d_.perms_.intern(d_.entries_));
+    return true;
+  }
+
+  static bool entry(std::string_view bytes, protocol::PermEntry& out) noexcept {
+    FieldReader in(bytes);
+    while (in.next()) {
+      if (!in.is_number()) continue;
+      if (in.field() == 1) {
+        if (in.number() > 0xFFFF) return false;
+        out.domid = static_cast<DomId>(in.number());
+      } else if (in.field() == 2) {
+        if (in.number() > 3) return false;
+        out.access = static_cast<protocol::Access>(in.number());
+      } else if (in.field() == 3) {
+        out.incarnation = in.number();
+      }
+    }
+    return in.ok();
+  }
+
+  bool change(std::string_view bytes) {
+    Change& out = d_.changes_.emplace_back();
+    std::uint64_t kind = 0;
+    std::uint64_t list_number = 0;
+    FieldReader in(bytes);
+    while (in.next()) {
+      if (in.is_number()) {
+        switch (in.field()) {
+          case 1: kind = in.number(); break;
+          case 2: out.implicit = in.number() != 0; break;
+          case 5: list_number = in.number(); break;
+          default: break;
+        }
+      } else if (in.is_bytes()) {
+        if (in.field() == 3) out.path = in.bytes();
+        if (in.field() == 4) out.value = in.bytes();
+      }
+    }
+    if (!in.ok() || kind < 1 || kind > static_cast<std::uint64_t>(ChangeKind::kSetPerms) ||
+        list_number > 0xFFFFFFFFU || !plausible_path(out.path)) {
+      return false;
+    }
+    out.kind = static_cast<ChangeKind>(kind);
+    d_.list_numbers_.push_back(static_cast<std::uint32_t>(list_number));
+    return true;
+  }
+
+  // Last, since protobuf allows fields in any order.
+  bool bind_lists() {
+    for (std::size_t i = 0; i < d_.changes_.size(); ++i) {
+      Change& change = d_.changes_[i];
+      const std::uint32_t number = d_.list_numbers_[i];
+      const bool needs =
+          change.kind == ChangeKind::kCreate || change.kind == ChangeKind::kSetPerms;
+      if (!needs) continue;
+      if (number == 0 || number > d_.lists_.size()) return false;
+      change.perms = d_.lists_[number - 1];
+    }
+    return true;
+  }
+
+  RecordDecoder& d_;
+};
+
+tl::expected<const Record*, RecordDecoder::Failure> RecordDecoder::decode(
+    Seq seq, std::uint16_t type, std::string_view payload) {
+  Parser parser(*this);
+  bool good = false;
+  switch (static_cast<RecordType>(type)) {
+    case RecordType::kCommit: good = parser.commit(seq, payload); break;
+    case RecordType::kConflict: good = parser.conflict(seq, payload); break;
+    case RecordType::kStart: good = parser.start(seq, payload); break;
+    default: return tl::unexpected(Failure::kUnknownType);
+  }
+  if (!good) return tl::unexpected(Failure::kMalformed);
+  return &record_;
+}
+
+}  // namespace vxs::store
