@@ -2,8 +2,8 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include <array>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -154,15 +154,24 @@ class Reader {
   std::optional<ConfigError> error_;
 };
 
+std::optional<std::string> text_of(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::string text;
+  std::array<char, 4096> chunk;
+  // read() turns what goes wrong below (a directory, say) into badbit; iterators would throw.
+  while (stream.read(chunk.data(), chunk.size()) || stream.gcount() > 0) {
+    text.append(chunk.data(), static_cast<std::size_t>(stream.gcount()));
+  }
+  if (!stream.is_open() || stream.bad()) return std::nullopt;
+  return text;
+}
+
 }  // namespace
 
 tl::expected<Settings, ConfigError> read_file(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (!stream.is_open() || stream.bad()) {
-    return tl::make_unexpected(ConfigError{path + ": cannot be read"});
-  }
-  const toml::parse_result parsed = toml::parse(text, path);
+  const std::optional<std::string> text = text_of(path);
+  if (!text) return tl::make_unexpected(ConfigError{path + ": cannot be read"});
+  const toml::parse_result parsed = toml::parse(*text, path);
   Settings settings;
   Reader reader(path, settings);
   if (!parsed) {
