@@ -22,8 +22,8 @@ inline constexpr std::size_t kMaxBucketBytes = 600;
 void append_git_name(std::string& out, std::string_view name);
 [[nodiscard]] std::string git_name(std::string_view name);
 
-/// Appends the bucket of `name` in a fanned-out directory: `~12xx` for 1234, `~` and two hexadecimal
-/// digits of the SHA-256 for anything but a decimal number of at most 9 digits.
+/// Appends the bucket of `name` in a fanned-out directory: `~12xx` for 1234, `~` and two
+/// hexadecimal digits of the SHA-256 for anything but a decimal number of at most 9 digits.
 void append_bucket_name(std::string& out, std::string_view name);
 [[nodiscard]] std::string bucket_name(std::string_view name);
 

@@ -1,0 +1,42 @@
+// Seq -> commit for the newest commits of main: where a transaction's branch begins.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+
+#include "protocol/ids.hh"
+#include "store/history/object_store.hh"
+
+namespace vxs::store {
+
+struct MainCommit {
+  Seq seq = 0;
+  ObjectId commit;
+  ObjectId tree;
+};
+
+/// The newest kReach commits of main along first parents. After a restart it is
+/// filled from the repository, only as far back as it is asked for, so that answers do
+/// not depend on restarts.
+class CommitWindow {
+ public:
+  static constexpr std::size_t kReach = 65536;
+
+  explicit CommitWindow(ObjectStore& objects) : objects_(objects) {}
+
+  /// Appends main's new head. A head with the Seq of the last one (a split) replaces it.
+  void push(const MainCommit& head);
+  /// The newest commit with a Seq of at most `seq`; the oldest within reach if all are newer.
+  /// REQUIRES: !empty(). Error: kDamaged.
+  [[nodiscard]] HistoryResult<MainCommit> find(Seq seq);
+  [[nodiscard]] bool empty() const noexcept { return commits_.empty(); }
+
+ private:
+  HistoryResult<bool> extend();
+
+  ObjectStore& objects_;
+  std::deque<MainCommit> commits_;  // by rising Seq
+  bool reached_root_ = false;
+};
+
+}  // namespace vxs::store
