@@ -103,7 +103,9 @@ Answer write(const Tree::Lookup& found, store::PermTable& table, const Caller& c
     }
     return success();
   }
-  create(found, table, caller, operation.path, operation.value, changes);
+  const bool has_value = operation.kind == OperationKind::kWrite;
+  create(found, table, caller, operation.path, has_value ? operation.value : std::string_view{},
+         changes);
   return success();
 }
 
