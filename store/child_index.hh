@@ -19,7 +19,7 @@ struct IndexEntry {
   std::uint64_t number = 0;  ///< place in the creation order
 };
 
-inline constexpr unsigned kIndexBits = 5;
+inline constexpr unsigned kIndexBits = 4;
 inline constexpr unsigned kIndexLevels = (32 + kIndexBits - 1) / kIndexBits;
 
 /// Entries grow from the front of the block, pointers to deeper blocks from its end. At level
