@@ -1,6 +1,7 @@
 // Input: flags, a fault {position u16, length u8, pattern u8}, then one byte for
 // each record: its payload's length and whether a batch begins with it. A right
 // segment is built of that, the fault put into it, and the scan's story checked.
+// Faults: bytes changed, the file cut, or a right frame in another one's place.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ enum : unsigned {
   kSameBootFlag = 2,
   kDiskFlag = 4,
   kFaultFlag = 8,
-  kCutFlag = 16
+  kCutFlag = 16,
+  kSwapFlag = 32
 };
 
 struct Extent {
@@ -39,6 +41,7 @@ struct Segment {
   SegmentIdentity identity;
   std::string file = std::string(kSegmentHeaderBytes, '\0');
   std::vector<std::string> payloads;
+  std::vector<Extent> frames;
   struct Batch {
     std::size_t at = 0;
     Seq durable_up_to = 0;
@@ -57,6 +60,7 @@ void append_frame(Segment& segment, unsigned char command) {
   put_frame_header(frame, kFirstSeq + segment.payloads.size(), kType, 0, payload.size());
   seal_frame(frame, segment.identity.seed());
   segment.payloads.push_back(payload);
+  segment.frames.push_back({.begin = at, .end = segment.file.size()});
 }
 
 void append_batch(Segment& segment, std::string_view commands) {
@@ -101,10 +105,21 @@ Segment build(unsigned flags, std::string_view commands) {
   return segment;
 }
 
+/// Puts a frame of the segment in the place of another that is as long.
+Extent swap_frame(Segment& segment, std::size_t from_index, std::size_t to_index) {
+  const Extent from = segment.frames[from_index % segment.frames.size()];
+  const Extent to = segment.frames[to_index % segment.frames.size()];
+  if (from.begin == to.begin || from.end - from.begin != to.end - to.begin) return {};
+  segment.file.replace(to.begin, to.end - to.begin, segment.file, from.begin,
+                       from.end - from.begin);
+  return to;
+}
+
 /// Returns what the fault may have changed.
 Extent put_fault(Segment& segment, unsigned flags, std::size_t position, std::size_t length,
                  unsigned char pattern) {
   if ((flags & kFaultFlag) == 0) return {};
+  if ((flags & kSwapFlag) != 0) return swap_frame(segment, pattern, position);
   std::string& file = segment.file;
   const std::size_t begin = std::min(kSegmentHeaderBytes + position, file.size());
   if ((flags & kCutFlag) != 0) {
