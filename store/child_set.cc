@@ -202,25 +202,35 @@ Node* remove_small(ChildSet*& link, const ChildName& name, Account& account) {
 
 }  // namespace
 
-Node** child_find(ChildSet* set, const ChildName& name, bool& unique) noexcept {
+Node* child_find(const ChildSet* set, const ChildName& name) noexcept {
   if (set == nullptr) return nullptr;
-  if (set->references != 1) unique = false;
+  ChildSet& found_in = const_cast<ChildSet&>(*set);  // read, not changed
   if (set->form == ChildForm::kSmall) {
-    const std::size_t at = small_place(small(*set), name);
-    return at == set->count ? nullptr : small(*set).children() + at;
+    const std::size_t at = small_place(small(found_in), name);
+    return at == set->count ? nullptr : small(found_in).children()[at];
   }
-  IndexEntry* entry = index_find(large(*set).index, name, unique);
-  return entry == nullptr ? nullptr : &entry->node;
+  bool unique = false;
+  IndexEntry* entry = index_find(large(found_in).index, name, unique);
+  return entry == nullptr ? nullptr : entry->node;
 }
 
 Node** child_own(ChildSet*& link, const ChildName& name, Account& account) {
+  if (link == nullptr) return nullptr;
   if (link->form == ChildForm::kSmall) {
+    const std::size_t at = small_place(small(*link), name);
+    if (at == link->count) return nullptr;
     own_small(link, link->count, account);
-    return small(*link).children() + small_place(small(*link), name);
+    return small(*link).children() + at;
   }
-  own_large(link, account);
-  const StructureMeter meter(large(*link), account);
-  return &index_own(large(*link).index, name, account)->node;
+  bool unique = link->references == 1;
+  IndexEntry* entry = index_find(large(*link).index, name, unique);
+  if (entry == nullptr) return nullptr;
+  if (!unique) {
+    own_large(link, account);
+    const StructureMeter meter(large(*link), account);
+    entry = index_own(large(*link).index, name, account);
+  }
+  return &entry->node;
 }
 
 void child_insert(ChildSet*& link, Node* child, Account& account) {

@@ -56,16 +56,11 @@ struct LargeSet : ChildSet {
                                         : static_cast<const LargeSet*>(set)->large_count;
 }
 
-/// Where the pointer to the child called `name` is, nullptr if there is none. Clears `unique` if
-/// something on the way is shared.
-[[nodiscard]] Node** child_find(ChildSet* set, const ChildName& name, bool& unique) noexcept;
-[[nodiscard]] inline const Node* child_find(const ChildSet* set, const ChildName& name) noexcept {
-  bool unique = false;
-  Node** slot = child_find(const_cast<ChildSet*>(set), name, unique);
-  return slot == nullptr ? nullptr : *slot;
-}
+/// The child called `name`, nullptr if there is none (or no set).
+[[nodiscard]] Node* child_find(const ChildSet* set, const ChildName& name) noexcept;
 
-/// The pointer to the child called `name`, owned. REQUIRES: it exists.
+/// Where the pointer to the child called `name` is, owned; nullptr if there is no such child (or no
+/// set).
 [[nodiscard]] Node** child_own(ChildSet*& link, const ChildName& name, Account& account);
 
 /// Adds `child` (its only reference) as the newest. REQUIRES: no child has its name. If this throws

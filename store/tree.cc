@@ -140,8 +140,7 @@ Tree::Lookup Tree::lookup(std::string_view path) const noexcept {
   std::size_t from = 1;
   for (;;) {
     const ChildName name = ChildName::scan(path, from);
-    const ChildSet* children = TreeImpl::children(*node);
-    const Node* child = child_find(children, name);
+    const Node* child = child_find(TreeImpl::children(*node), name);
     if (child == nullptr) return {nullptr, node, from == 1 ? 1 : from - 1};
     node = child;
     from += name.size + std::size_t{1};
@@ -173,54 +172,66 @@ bool Tree::apply(const Change& change, Seq seq) {
   return false;  // a kind of a later version
 }
 
-Node** TreeImpl::find_slot(Tree& tree, std::string_view path, bool& unique) noexcept {
-  if (path.empty() || path.front() != '/') return nullptr;
-  Node** slot = &tree.root_;
-  unique = tree.root_->references_ == 1;
-  std::size_t from = 1;
-  while (from < path.size()) {
-    const ChildName name = ChildName::scan(path, from);
-    slot = child_find((*slot)->children_, name, unique);
-    if (slot == nullptr) return nullptr;
-    if ((*slot)->references_ != 1) unique = false;
-    from += name.size + std::size_t{1};
-    if (from == path.size()) return nullptr;  // "/a/"
+/// Puts the version back if the change does not fit or memory runs out, so that the handle stays
+/// what it was to same_version(). What was the handle's alone needs no care: owning changes no
+/// content.
+class TreeImpl::Attempt {
+ public:
+  explicit Attempt(Tree& tree) noexcept : tree_(tree) {
+    if (tree.root_->references_ == 1) return;
+    before_ = tree.root_;
+    reference(before_);
+    bytes_ = tree.bytes_;
   }
-  return slot;
-}
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+  ~Attempt() {
+    if (before_ == nullptr) return;
+    tree_.bytes_ = bytes_;
+    Reaper(*tree_.stats_).drop(std::exchange(tree_.root_, before_));
+  }
+  void succeed() noexcept {
+    // Another handle holds it.
+    if (before_ != nullptr) --before_->references_;
+    before_ = nullptr;
+  }
+
+ private:
+  Tree& tree_;
+  Node* before_ = nullptr;  ///< nullptr: the root was the handle's alone, or the attempt succeeded
+  std::size_t bytes_ = 0;
+};
 
 Node** TreeImpl::own_slot(Tree& tree, std::string_view path, Account& account) {
+  if (path.empty() || path.front() != '/') return nullptr;
   Node** slot = &tree.root_;
+  if (path.size() == 1) return slot;
   std::size_t from = 1;
-  while (from < path.size()) {
+  do {
     own(*slot, account);
     const ChildName name = ChildName::scan(path, from);
     slot = child_own((*slot)->children_, name, account);
     from += name.size + std::size_t{1};
-  }
+  } while (slot != nullptr && from <= path.size());
   return slot;
 }
 
-Node* TreeImpl::own_node(Tree& tree, std::string_view path, bool unique, Node** slot,
-                         Account& account) {
-  if (!unique) {
-    slot = own_slot(tree, path, account);
-    own(*slot, account);
-  }
+Node* TreeImpl::own_node(Tree& tree, std::string_view path, Account& account) {
+  Node** slot = own_slot(tree, path, account);
+  if (slot == nullptr) return nullptr;
+  own(*slot, account);
   return *slot;
 }
 
 bool TreeImpl::create(Tree& tree, const Change& change, Seq seq) {
   const Split path = split(change.path);
   if (path.name.empty() || path.name.size() > kMaxNameBytes || !change.perms) return false;
-  bool unique = false;
-  Node** slot = find_slot(tree, path.parent, unique);
-  if (slot == nullptr) return false;
-  const ChildName name = ChildName::whole(path.name);
-  if (child_find(std::as_const(**slot).children_, name) != nullptr) return false;
-
   Account account(*tree.stats_, tree.bytes_);
-  Node* parent = own_node(tree, path.parent, unique, slot, account);
+  Attempt attempt(tree);
+  Node* parent = own_node(tree, path.parent, account);
+  if (parent == nullptr) return false;
+  const ChildName name = ChildName::whole(path.name);
+  if (child_find(parent->children_, name) != nullptr) return false;
   Node* node = make({.name = path.name,
                      .name_hash = name.hash,
                      .value = change.value,
@@ -236,50 +247,49 @@ bool TreeImpl::create(Tree& tree, const Change& change, Seq seq) {
   }
   parent->generation_ = seq;
   ++tree.node_count_;
+  attempt.succeed();
   return true;
 }
 
 bool TreeImpl::write(Tree& tree, const Change& change, Seq seq) {
-  bool unique = false;
-  Node** slot = find_slot(tree, change.path, unique);
-  if (slot == nullptr) return false;
   Account account(*tree.stats_, tree.bytes_);
-  if (!unique) slot = own_slot(tree, change.path, account);
+  Attempt attempt(tree);
+  Node** slot = own_slot(tree, change.path, account);
+  if (slot == nullptr) return false;
   set_value(*slot, change.value, seq, account);
+  attempt.succeed();
   return true;
 }
 
 bool TreeImpl::remove(Tree& tree, const Change& change, Seq seq) {
   const Split path = split(change.path);
   if (path.name.empty()) return false;
-  bool unique = false;
-  Node** slot = find_slot(tree, path.parent, unique);
-  if (slot == nullptr) return false;
-  const ChildName name = ChildName::whole(path.name);
-  bool ignored = false;
-  Node** found = child_find((*slot)->children_, name, ignored);
-  if (found == nullptr) return false;
-  const Extent extent = measure(**found);
-
   Account account(*tree.stats_, tree.bytes_);
-  Node* parent = own_node(tree, path.parent, unique, slot, account);
+  Attempt attempt(tree);
+  Node* parent = own_node(tree, path.parent, account);
+  if (parent == nullptr) return false;
+  const ChildName name = ChildName::whole(path.name);
+  Node* found = child_find(parent->children_, name);
+  if (found == nullptr) return false;
+  const Extent extent = measure(*found);
   Node* node = child_remove(parent->children_, name, account);
   parent->generation_ = seq;
   tree.node_count_ -= extent.nodes;
   tree.bytes_ -= extent.bytes;
+  attempt.succeed();
   Reaper(account.stats()).drop(node);
   return true;
 }
 
 bool TreeImpl::set_perms(Tree& tree, const Change& change, Seq seq) {
   if (!change.perms) return false;
-  bool unique = false;
-  Node** slot = find_slot(tree, change.path, unique);
-  if (slot == nullptr) return false;
   Account account(*tree.stats_, tree.bytes_);
-  Node* node = own_node(tree, change.path, unique, slot, account);
+  Attempt attempt(tree);
+  Node* node = own_node(tree, change.path, account);
+  if (node == nullptr) return false;
   node->perms_ = change.perms;
   node->generation_ = seq;
+  attempt.succeed();
   return true;
 }
 

@@ -56,10 +56,7 @@ class TreeImpl {
   static void reference(Node* node) noexcept { ++node->references_; }
   [[nodiscard]] static std::size_t chunk(const Node& node) noexcept { return node.units_ * kUnit; }
   [[nodiscard]] static std::uint32_t hash(const Node& node) noexcept { return node.name_hash_; }
-  [[nodiscard]] static ChildSet*& children(Node& node) noexcept { return node.children_; }
-  [[nodiscard]] static const ChildSet* children(const Node& node) noexcept {
-    return node.children_;
-  }
+  [[nodiscard]] static ChildSet* children(const Node& node) noexcept { return node.children_; }
 
   /// True if the node's name is `name`. The block is long enough to read whole words of it.
   [[nodiscard]] static bool is(const Node& node, const ChildName& name) noexcept {
@@ -73,10 +70,12 @@ class TreeImpl {
   }
 
   // The steps of Tree::apply() and load().
-  [[nodiscard]] static Node** find_slot(Tree& tree, std::string_view path, bool& unique) noexcept;
+
+  /// Where the pointer to the node at `path` is, the way to it owned; nullptr if there is no such
+  /// node. The node itself may be shared.
   [[nodiscard]] static Node** own_slot(Tree& tree, std::string_view path, Account& account);
-  [[nodiscard]] static Node* own_node(Tree& tree, std::string_view path, bool unique, Node** slot,
-                                      Account& account);
+  /// The node at `path`, owned; nullptr if there is none.
+  [[nodiscard]] static Node* own_node(Tree& tree, std::string_view path, Account& account);
   [[nodiscard]] static bool create(Tree& tree, const Change& change, Seq seq);
   [[nodiscard]] static bool write(Tree& tree, const Change& change, Seq seq);
   [[nodiscard]] static bool remove(Tree& tree, const Change& change, Seq seq);
@@ -85,6 +84,7 @@ class TreeImpl {
   static void set_value(Node*& link, std::string_view value, Seq generation, Account& account);
   [[nodiscard]] static bool load(Tree& tree, std::string_view path, std::string_view value,
                                  PermRef perms, Seq generation);
+  class Attempt;
   [[nodiscard]] static Node* load_parent(Tree& tree, std::string_view path, Account& account);
 
  private:

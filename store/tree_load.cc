@@ -23,16 +23,22 @@ Node* TreeImpl::load_parent(Tree& tree, std::string_view path, Account& account)
   // From elsewhere: walk down from the root.
   steps.clear();
   const std::string_view parent = path.substr(0, length == 0 ? 1 : length);
-  bool unique = false;
-  if (find_slot(tree, parent, unique) == nullptr) return nullptr;
   Node** slot = &tree.root_;
   own(*slot, account);
   steps.push_back({*slot, 0});
   for (std::size_t from = 1; from < parent.size();) {
     const ChildName name = ChildName::scan(parent, from);
     slot = child_own((*slot)->children_, name, account);
+    if (slot == nullptr) {
+      steps.clear();
+      return nullptr;
+    }
     own(*slot, account);
     from += name.size + std::size_t{1};
+    if (from == parent.size()) {  // "/a/"
+      steps.clear();
+      return nullptr;
+    }
     steps.push_back({*slot, from - 1});
   }
   cursor.path = path.substr(0, length);
@@ -63,7 +69,7 @@ bool TreeImpl::load(Tree& tree, std::string_view path, std::string_view value, P
     Node* parent = load_parent(tree, path, account);
     if (parent == nullptr) return false;
     const ChildName name = ChildName::whole(text);
-    if (child_find(std::as_const(*parent).children_, name) != nullptr) return false;
+    if (child_find(parent->children_, name) != nullptr) return false;
     LoadCursor& cursor = *tree.load_cursor_;
     cursor.path.append(path, cursor.path.size(), std::string_view::npos);
     cursor.steps.push_back({nullptr, path.size()});

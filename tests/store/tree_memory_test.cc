@@ -47,6 +47,7 @@ class TreeMemory : public ::testing::TestWithParam<std::size_t> {
       if (threw) {
         ASSERT_EQ(tree.state_hash(), before) << fail_at;
         ASSERT_EQ(tree.node_count(), count) << fail_at;
+        ASSERT_EQ(tree.same_version(snapshot), shared) << fail_at;
       }
       if (shared) {
         ASSERT_EQ(snapshot.state_hash(), before) << fail_at;

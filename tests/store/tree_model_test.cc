@@ -203,8 +203,15 @@ class Family {
   Seq seq_ = 0;
 };
 
+#if defined(VXS_ASAN) || defined(VXS_TSAN)
+constexpr int kMostSteps = 100;
+#else
+constexpr int kMostSteps = 300;
+#endif
+
 RC_GTEST_PROP(TreeModel, EveryVersionKeepsItsContentUnderRandomChanges, ()) {
-  const auto steps = *rc::gen::resize(300, rc::gen::container<std::vector<Step>>(any_step()));
+  const auto steps =
+      *rc::gen::resize(kMostSteps, rc::gen::container<std::vector<Step>>(any_step()));
   Family family;
   std::size_t done = 0;
   for (const Step& step : steps) {
