@@ -97,6 +97,7 @@ ObjectId ObjectHasher::hash(ObjectType type, std::string_view data) {
 
 std::optional<ObjectId> ObjectHasher::hash_guest_blob(std::string_view data) const {
   git_oid oid;
+  if (refused_ == data) return std::nullopt;
   if (git_odb_hash(&oid, data.data(), data.size(), GIT_OBJECT_BLOB) != 0) return std::nullopt;
   ObjectId id;
   std::memcpy(id.bytes.data(), oid.id, id.bytes.size());

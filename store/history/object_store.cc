@@ -19,6 +19,19 @@ HistoryResult<void> ObjectStore::reopen() {
   return {};
 }
 
+HistoryResult<ObjectId> ObjectStore::read_main() const {
+  git_repository* raw = nullptr;
+  git_oid oid;
+  if (git_repository_open_bare(&raw, path_.c_str()) != 0) {
+    return damaged("cannot open " + path_ + ": " + last_git_error());
+  }
+  const GitPtr<git_repository> repository(raw);
+  if (git_reference_name_to_id(&oid, raw, "refs/heads/main") != 0) {
+    return damaged("cannot read main of " + path_ + ": " + last_git_error());
+  }
+  return ObjectId::from_raw({reinterpret_cast<const char*>(oid.id), sizeof oid.id});
+}
+
 HistoryResult<void> ObjectStore::read(const ObjectId& id, ObjectType type, std::string& out,
                                       PackPlace* place) {
   const auto here = pack_->find(id);
@@ -27,6 +40,13 @@ HistoryResult<void> ObjectStore::read(const ObjectId& id, ObjectType type, std::
     if (pack_->read(id, out) == type) return {};
     return damaged("object " + id.hex() + " is not of the expected type");
   }
+  const auto found = read_any(id, out);
+  if (!found) return tl::unexpected(found.error());
+  if (*found == type) return {};
+  return damaged("object " + id.hex() + " is not of the expected type");
+}
+
+HistoryResult<ObjectType> ObjectStore::read_any(const ObjectId& id, std::string& out) {
   git_oid oid;
   std::memcpy(oid.id, id.bytes.data(), id.bytes.size());
   git_odb_object* raw = nullptr;
@@ -34,11 +54,8 @@ HistoryResult<void> ObjectStore::read(const ObjectId& id, ObjectType type, std::
     return damaged("cannot read object " + id.hex() + " of " + path_ + ": " + last_git_error());
   }
   const GitPtr<git_odb_object> object(raw);
-  if (static_cast<int>(git_odb_object_type(raw)) != static_cast<int>(type)) {
-    return damaged("object " + id.hex() + " is not of the expected type");
-  }
   out.assign(static_cast<const char*>(git_odb_object_data(raw)), git_odb_object_size(raw));
-  return {};
+  return static_cast<ObjectType>(git_odb_object_type(raw));
 }
 
 }  // namespace vxs::store

@@ -26,6 +26,10 @@ class ObjectStore {
   /// Error: kDamaged where it is missing, broken or of another type.
   [[nodiscard]] HistoryResult<void> read(const ObjectId& id, ObjectType type, std::string& out,
                                          PackPlace* place = nullptr);
+  /// The same for an object of any type; the open pack is not looked at.
+  [[nodiscard]] HistoryResult<ObjectType> read_any(const ObjectId& id, std::string& out);
+  /// The commit of refs/heads/main, through libgit2. Error: kDamaged, also where there is none.
+  [[nodiscard]] HistoryResult<ObjectId> read_main() const;
   /// Looks at the packs afresh and lets go of removed ones. Error: kDamaged.
   [[nodiscard]] HistoryResult<void> reopen();
 

@@ -1,9 +1,10 @@
-// Keeps the number of packs small: small packs are copied into larger ones, the old ones go
-// after a grace, so that a clone in flight finishes.
+// Keeps the number of packs small: small packs are copied into larger ones, in
+// tiers; the old ones go after a grace, so that a clone in flight finishes.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,11 @@ namespace vxs::store {
 
 class PackKeeper {
  public:
-  /// A superseded pack stays this long.
+  using Clock = std::chrono::steady_clock;
+  /// A superseded pack stays this long (measured: fsck beside an immediate removal fails).
   static constexpr std::chrono::minutes kGrace{5};
+  /// So many packs of one tier become one of the next.
+  static constexpr std::size_t kPacksOfTier = 8;
 
   PackKeeper(RepositoryFiles& files, ObjectStore& objects) : files_(files), objects_(objects) {}
 
@@ -23,8 +27,10 @@ class PackKeeper {
   [[nodiscard]] HistoryResult<void> open();
   /// A pack became visible.
   void added(const ObjectId& checksum, std::uint64_t bytes);
-  /// One bounded step; false when there was nothing to do.
-  [[nodiscard]] HistoryResult<bool> step();
+  /// One bounded step (a merge of at most kPacksOfTier packs or the removal of what is due); false
+  /// when there was nothing to do. Errors: kIo; kDamaged once for each damaged pack, which is left
+  /// alone from then on.
+  [[nodiscard]] HistoryResult<bool> step(Clock::time_point now = Clock::now());
   /// Packs that readers need; superseded ones are not counted.
   [[nodiscard]] std::size_t pack_count() const noexcept { return packs_.size(); }
 
@@ -32,16 +38,24 @@ class PackKeeper {
   struct Pack {
     std::string name;  // "pack-<hex>"
     std::uint64_t bytes = 0;
+    bool untouchable = false;  // damaged, or not written by us
   };
   struct Obsolete {
     std::string name;
-    std::chrono::steady_clock::time_point until;
+    Clock::time_point until;
   };
+
+  HistoryResult<bool> remove_due(Clock::time_point now);
+  [[nodiscard]] std::vector<std::string> choose() const;
+  HistoryResult<void> merge(const std::vector<std::string>& names, Clock::time_point now);
+  HistoryResult<void> write_obsolete();
+  HistoryResult<void> write_multi_pack_index();
 
   RepositoryFiles& files_;
   ObjectStore& objects_;
-  std::vector<Pack> packs_;
+  std::vector<Pack> packs_;  // oldest first, as far as known
   std::vector<Obsolete> obsolete_;
+  bool multi_pack_index_stale_ = false;  // may name packs of obsolete_
 };
 
 }  // namespace vxs::store
