@@ -22,7 +22,8 @@ struct Origin {
   ConnectionId connection = 0;  ///< 0: the daemon itself
   std::int32_t pid = 0;         ///< socket peers only, else 0
   std::uint32_t uid = 0;
-  std::string_view command;  ///< the peer's /proc/PID/comm when it connected; guest-like: escape it
+  std::string_view
+      command{};  ///< the peer's /proc/PID/comm when it connected; guest-like: escape it
 };
 
 /// How a commit came about.
@@ -38,38 +39,38 @@ struct CommitRecord {
   Seq seq = 0;
   std::int64_t time_us =
       0;  ///< wall clock, µs since 1970, as recorded (never asked again at replay)
-  Origin origin;
+  Origin origin{};
   CommitKind kind = CommitKind::kSingle;
   TxId tx_id = 0;    ///< the client's transaction id, 0 for kSingle and kDaemon
   Seq base_seq = 0;  ///< store Seq (of a commit record) the transaction started from; 0 for kSingle
                      ///< and kDaemon
-  std::span<const Change> changes;
+  std::span<const Change> changes{};
   /// One short ASCII phrase of ours for the subject where the changes alone do not say it
   /// ("initial tree", …); usually empty.
-  std::string_view note;
+  std::string_view note{};
 };
 
 /// A transaction that ended in EAGAIN (history shows it under refs/conflicts).
 struct ConflictRecord {
   Seq seq = 0;
   std::int64_t time_us = 0;
-  Origin origin;
+  Origin origin{};
   TxId tx_id = 0;
   Seq base_seq = 0;
-  std::span<const Change> changes;  ///< what it would have changed on its base
-  std::string_view path;            ///< where its answers stopped being true
-  Seq blocking_seq = 0;             ///< the commit that changed `path`
+  std::span<const Change> changes{};  ///< what it would have changed on its base
+  std::string_view path{};            ///< where its answers stopped being true
+  Seq blocking_seq = 0;               ///< the commit that changed `path`
   DomId blocking_domid = 0;
-  std::string_view request;  ///< the request whose answer differs, e.g. "READ"
+  std::string_view request{};  ///< the request whose answer differs, e.g. "READ"
 };
 
 /// The daemon (re)started and continues this journal.
 struct StartRecord {
   Seq seq = 0;
   std::int64_t time_us = 0;
-  std::string_view boot_id;       ///< /proc/sys/kernel/random/boot_id
+  std::string_view boot_id{};     ///< /proc/sys/kernel/random/boot_id
   std::uint64_t incarnation = 0;  ///< counts the daemon's starts on this state directory
-  std::string_view version;       ///< vxenstored's version
+  std::string_view version{};     ///< vxenstored's version
 };
 
 using Record = std::variant<CommitRecord, ConflictRecord, StartRecord>;

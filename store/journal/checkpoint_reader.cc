@@ -28,9 +28,8 @@ class TreeLoader {
   [[nodiscard]] bool block(const BlockHeader& header, std::string_view payload) {
     EntryReader in(payload);
     while (!in.done()) {
-      const bool good = header.section == static_cast<std::uint16_t>(Section::kNodes)
-                            ? node(in)
-                            : special(in);
+      const bool good =
+          header.section == static_cast<std::uint16_t>(Section::kNodes) ? node(in) : special(in);
       if (!good) return false;
     }
     return true;

@@ -134,9 +134,8 @@ bool DiskJournal::probe() {
 void DiskJournal::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait(lock, [this] {
-      return stop_ || repair_wanted_ || room_wanted_ != 0 || !queue_.empty();
-    });
+    work_.wait(lock,
+               [this] { return stop_ || repair_wanted_ || room_wanted_ != 0 || !queue_.empty(); });
     if (!queue_.empty()) {
       write_queued(lock);
     } else if (stop_) {

@@ -61,9 +61,9 @@ class DiskJournal final : public JournalCore {
   std::condition_variable work_;  ///< to the sync thread
   std::condition_variable done_;  ///< to the main thread
   std::string queue_;
-  IoError failure_;              ///< why failed_
-  bool failure_taken_ = true;    ///< take_failure() told it, or append() did
-  bool rollback_due_ = false;    ///< the queue is refused until rollback()
+  IoError failure_;            ///< why failed_
+  bool failure_taken_ = true;  ///< take_failure() told it, or append() did
+  bool rollback_due_ = false;  ///< the queue is refused until rollback()
   bool busy_ = false;
   bool repair_wanted_ = false;
   std::size_t room_wanted_ = 0;  ///< a frame that waits for room

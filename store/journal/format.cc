@@ -126,8 +126,9 @@ HeaderState decode_opening(std::string_view page, std::uint32_t seed, SegmentOpe
 }
 
 std::uint64_t decode_published(std::string_view page) noexcept {
-  return page.size() < kPublishedOffset + 8 ? 0
-                                            : load_le<std::uint64_t>(page.data() + kPublishedOffset);
+  return page.size() < kPublishedOffset + 8
+             ? 0
+             : load_le<std::uint64_t>(page.data() + kPublishedOffset);
 }
 
 void put_frame_header(char* out, Seq seq, std::uint16_t type, std::uint16_t flags,

@@ -69,19 +69,17 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
   if (recovery.damage() && !options.accept_damage) return tl::unexpected(*recovery.damage());
 
   const Survey& survey = recovery.survey();
-  const bool mapped = options.durability == Durability::kMemory ||
-                      (options.durability == Durability::kProcess &&
-                       env.is_memory_file_system(options.directory));
-  const std::uint64_t next_number =
-      survey.segments.empty() ? 1 : survey.segments.back().number + 1;
-  auto store = std::make_shared<SegmentStore>(
-      env, options, mapped ? SegmentKind::kMapped : SegmentKind::kWritten, report.starts + 1,
-      next_number);
+  const bool mapped =
+      options.durability == Durability::kMemory ||
+      (options.durability == Durability::kProcess && env.is_memory_file_system(options.directory));
+  const std::uint64_t next_number = survey.segments.empty() ? 1 : survey.segments.back().number + 1;
+  auto store = std::make_shared<SegmentStore>(env, options,
+                                              mapped ? SegmentKind::kMapped : SegmentKind::kWritten,
+                                              report.starts + 1, next_number);
   adopt_segments(env, recovery, *store, !recovery.damage());
   if (recovery.damage()) {
     report.damage = recovery.damage()->message;
-    return std::make_unique<DamagedJournal>(std::move(store), recovery.last_seq(),
-                                            report.damage);
+    return std::make_unique<DamagedJournal>(std::move(store), recovery.last_seq(), report.damage);
   }
   for (const std::string& path : survey.leftovers) (void)env.remove_file(path);
 
@@ -98,8 +96,9 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
   journal->begin({recovery.last_seq() + 1, recovery.last_seq(), recovery.begins_empty()});
   if (journal->failing()) {
     report.notes.push_back("no segment could be made: writes are refused until one can");
-  } else if (recovery.begins_empty() && options.durability != Durability::kMemory) {
-    remove_old_life(env, options, survey);
+  } else if (options.durability != Durability::kMemory) {
+    journal->store()->remove_empty();
+    if (recovery.begins_empty()) remove_old_life(env, options, survey);
   }
   return journal;
 }

@@ -32,8 +32,8 @@ struct JournalOptions {
   std::uint64_t budget_bytes = 256u << 20;  ///< all segments together
   std::string boot_id;  ///< names the boot; segments of another boot are history, not state
   bool keep_after_reboot = true;  ///< --after-reboot keep|empty
-  /// Damage is no error of open_journal(): `tree` is the state before the damage, nothing on disk is
-  /// touched, and the journal is failing() for good: append() says why (EIO), probe() is false.
+  /// Damage is no error of open_journal(): `tree` is the state before the damage, nothing on disk
+  /// is touched, and the journal is failing() for good: append() says why (EIO), probe() is false.
   bool accept_damage = false;
 };
 
@@ -116,8 +116,8 @@ class Journal {
 /// false, `tree` stays as given and numbering goes on above the highest Seq found. A directory that
 /// holds a checkpoint and no segment is a good start (so a state from elsewhere begins: write the
 /// checkpoint with write_checkpoint(), then open). Where no segment can be made (disk full,
-/// read-only) the journal opens failing(), and the state can be read. `env`, `perms` and what `tree`
-/// needs outlive the journal.
+/// read-only) the journal opens failing(), and the state can be read. `env`, `perms` and what
+/// `tree` needs outlive the journal.
 [[nodiscard]] tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
     std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {});

@@ -22,9 +22,9 @@ void JournalCore::checkpoint_done(Seq seq) {
   const Seq before = last_seq_ - std::min(checkpoint_seq_, last_seq_);
   const Seq after = last_seq_ - std::min(seq, last_seq_);
   if (before > 0) {
-    since_checkpoint_ = static_cast<std::uint64_t>(static_cast<double>(since_checkpoint_) *
-                                                   static_cast<double>(after) /
-                                                   static_cast<double>(before));
+    since_checkpoint_ =
+        static_cast<std::uint64_t>(static_cast<double>(since_checkpoint_) *
+                                   static_cast<double>(after) / static_cast<double>(before));
   }
   checkpoint_seq_ = seq;
   remove_covered();
@@ -56,8 +56,8 @@ IoResult<void> JournalCore::measure(const Record& record, std::size_t& payload,
 }
 
 void JournalCore::put_frame(const Record& record, std::size_t payload, char* out) const {
-  put_frame_header(out, record_seq(record), static_cast<std::uint16_t>(RecordEncoder::type_of(record)),
-                   0, payload);
+  put_frame_header(out, record_seq(record),
+                   static_cast<std::uint16_t>(RecordEncoder::type_of(record)), 0, payload);
   encoder_.write(record, out + kFrameHeaderBytes);
 }
 

@@ -106,20 +106,38 @@ class RecordDecoder::Parser {
     while (in.next()) {
       if (in.is_number()) {
         switch (in.field()) {
-          case 1: record.time_us = unzigzag(in.number()); break;
-          case 3: kind = in.number(); break;
-          case 4: record.tx_id = static_cast<TxId>(in.number()); break;
-          case 5: record.base_seq = in.number(); break;
-          default: break;
+          case 1:
+            record.time_us = unzigzag(in.number());
+            break;
+          case 3:
+            kind = in.number();
+            break;
+          case 4:
+            record.tx_id = static_cast<TxId>(in.number());
+            break;
+          case 5:
+            record.base_seq = in.number();
+            break;
+          default:
+            break;
         }
       } else if (in.is_bytes()) {
         bool good = true;
         switch (in.field()) {
-          case 2: good = origin(in.bytes(), record.origin); break;
-          case 6: good = list(in.bytes()); break;
-          case 7: good = change(in.bytes()); break;
-          case 8: record.note = in.bytes(); break;
-          default: break;
+          case 2:
+            good = origin(in.bytes(), record.origin);
+            break;
+          case 6:
+            good = list(in.bytes());
+            break;
+          case 7:
+            good = change(in.bytes());
+            break;
+          case 8:
+            record.note = in.bytes();
+            break;
+          default:
+            break;
         }
         if (!good) return false;
       }
@@ -140,22 +158,44 @@ class RecordDecoder::Parser {
     while (in.next()) {
       if (in.is_number()) {
         switch (in.field()) {
-          case 1: record.time_us = unzigzag(in.number()); break;
-          case 4: record.tx_id = static_cast<TxId>(in.number()); break;
-          case 5: record.base_seq = in.number(); break;
-          case 9: record.blocking_seq = in.number(); break;
-          case 10: record.blocking_domid = static_cast<DomId>(in.number()); break;
-          default: break;
+          case 1:
+            record.time_us = unzigzag(in.number());
+            break;
+          case 4:
+            record.tx_id = static_cast<TxId>(in.number());
+            break;
+          case 5:
+            record.base_seq = in.number();
+            break;
+          case 9:
+            record.blocking_seq = in.number();
+            break;
+          case 10:
+            record.blocking_domid = static_cast<DomId>(in.number());
+            break;
+          default:
+            break;
         }
       } else if (in.is_bytes()) {
         bool good = true;
         switch (in.field()) {
-          case 2: good = origin(in.bytes(), record.origin); break;
-          case 6: good = list(in.bytes()); break;
-          case 7: good = change(in.bytes()); break;
-          case 8: record.path = in.bytes(); break;
-          case 11: record.request = in.bytes(); break;
-          default: break;
+          case 2:
+            good = origin(in.bytes(), record.origin);
+            break;
+          case 6:
+            good = list(in.bytes());
+            break;
+          case 7:
+            good = change(in.bytes());
+            break;
+          case 8:
+            record.path = in.bytes();
+            break;
+          case 11:
+            record.request = in.bytes();
+            break;
+          default:
+            break;
         }
         if (!good) return false;
       }
@@ -188,11 +228,20 @@ class RecordDecoder::Parser {
             if (in.number() > 0xFFFF) return false;
             out.domid = static_cast<DomId>(in.number());
             break;
-          case 2: out.incarnation = in.number(); break;
-          case 3: out.connection = in.number(); break;
-          case 4: out.pid = static_cast<std::int32_t>(in.number()); break;
-          case 5: out.uid = static_cast<std::uint32_t>(in.number()); break;
-          default: break;
+          case 2:
+            out.incarnation = in.number();
+            break;
+          case 3:
+            out.connection = in.number();
+            break;
+          case 4:
+            out.pid = static_cast<std::int32_t>(in.number());
+            break;
+          case 5:
+            out.uid = static_cast<std::uint32_t>(in.number());
+            break;
+          default:
+            break;
         }
       } else if (in.is_bytes() && in.field() == 6) {
         out.command = in.bytes();
@@ -238,10 +287,17 @@ class RecordDecoder::Parser {
     while (in.next()) {
       if (in.is_number()) {
         switch (in.field()) {
-          case 1: kind = in.number(); break;
-          case 2: out.implicit = in.number() != 0; break;
-          case 5: list_number = in.number(); break;
-          default: break;
+          case 1:
+            kind = in.number();
+            break;
+          case 2:
+            out.implicit = in.number() != 0;
+            break;
+          case 5:
+            list_number = in.number();
+            break;
+          default:
+            break;
         }
       } else if (in.is_bytes()) {
         if (in.field() == 3) out.path = in.bytes();
@@ -262,8 +318,7 @@ class RecordDecoder::Parser {
     for (std::size_t i = 0; i < d_.changes_.size(); ++i) {
       Change& change = d_.changes_[i];
       const std::uint32_t number = d_.list_numbers_[i];
-      const bool needs =
-          change.kind == ChangeKind::kCreate || change.kind == ChangeKind::kSetPerms;
+      const bool needs = change.kind == ChangeKind::kCreate || change.kind == ChangeKind::kSetPerms;
       if (!needs) continue;
       if (number == 0 || number > d_.lists_.size()) return false;
       change.perms = d_.lists_[number - 1];
@@ -279,10 +334,17 @@ tl::expected<const Record*, RecordDecoder::Failure> RecordDecoder::decode(
   Parser parser(*this);
   bool good = false;
   switch (static_cast<RecordType>(type)) {
-    case RecordType::kCommit: good = parser.commit(seq, payload); break;
-    case RecordType::kConflict: good = parser.conflict(seq, payload); break;
-    case RecordType::kStart: good = parser.start(seq, payload); break;
-    default: return tl::unexpected(Failure::kUnknownType);
+    case RecordType::kCommit:
+      good = parser.commit(seq, payload);
+      break;
+    case RecordType::kConflict:
+      good = parser.conflict(seq, payload);
+      break;
+    case RecordType::kStart:
+      good = parser.start(seq, payload);
+      break;
+    default:
+      return tl::unexpected(Failure::kUnknownType);
   }
   if (!good) return tl::unexpected(Failure::kMalformed);
   return &record_;

@@ -16,10 +16,11 @@ tl::unexpected<JournalError> io_error(const IoError& error) {
 }
 
 tl::unexpected<JournalError> newer_version(const std::string& path, const std::string& what) {
-  return tl::unexpected(JournalError{
-      JournalError::Kind::kNewerVersion, 0,
-      path + ": " + what + "; it was written by a newer vxenstored: start that one, or move the "
-             "journal away"});
+  return tl::unexpected(
+      JournalError{JournalError::Kind::kNewerVersion, 0,
+                   path + ": " + what +
+                       "; it was written by a newer vxenstored: start that one, or move the "
+                       "journal away"});
 }
 
 }  // namespace
@@ -168,8 +169,10 @@ void Recovery::find_highest() {
   }
   report_.checkpoint_seq = 0;
   report_.fresh = false;
-  report_.notes.push_back("the state found is of an earlier boot and was left to history; Seq goes "
-                          "on after " + std::to_string(last_seq_));
+  report_.notes.push_back(
+      "the state found is of an earlier boot and was left to history; Seq goes "
+      "on after " +
+      std::to_string(last_seq_));
 }
 
 tl::expected<void, JournalError> Recovery::replay() {
@@ -185,9 +188,9 @@ tl::expected<void, JournalError> Recovery::replay() {
       return {};
     }
     if (segment.opening.first_seq > expected_) {
-      set_damage(segment.path, 0, "it begins with Seq " +
-                                      std::to_string(segment.opening.first_seq) + ", but Seq " +
-                                      std::to_string(expected_) + " is nowhere");
+      set_damage(segment.path, 0,
+                 "it begins with Seq " + std::to_string(segment.opening.first_seq) + ", but Seq " +
+                     std::to_string(expected_) + " is nowhere");
       return {};
     }
     auto more = replay_segment(i);
@@ -205,9 +208,14 @@ void Recovery::unreadable_segment(std::size_t index) {
     if (survey_.segments[i].state != State::kActive) continue;
     if (near == nullptr || i < index) near = &survey_.segments[i].identity;
   }
-  if (near != nullptr && near->durability == Durability::kProcess && !same_boot(*near)) {
-    report_.notes.push_back(segment.path + ": the header did not survive the reboot; the records "
-                            "from Seq " + std::to_string(expected_) + " on are lost");
+  // Without a neighbour the checkpoint tells the boot: segments went because it covers them.
+  const Durability durability = near != nullptr ? near->durability : options_.durability;
+  const bool other_boot = near != nullptr ? !same_boot(*near) : report_.other_boot;
+  if (durability == Durability::kProcess && other_boot) {
+    report_.notes.push_back(segment.path +
+                            ": the header did not survive the reboot; the records "
+                            "from Seq " +
+                            std::to_string(expected_) + " on are lost");
     report_.bytes_cut += segment.file_bytes;
     verdicts_[index].remove = true;
     drop_after(index);
@@ -221,7 +229,8 @@ void Recovery::drop_after(std::size_t index) {
     if (verdicts_[i].remove) continue;
     verdicts_[i].remove = true;
     report_.bytes_cut += survey_.segments[i].file_bytes;
-    report_.notes.push_back(survey_.segments[i].path + ": dropped, since records before it are lost");
+    report_.notes.push_back(survey_.segments[i].path +
+                            ": dropped, since records before it are lost");
   }
 }
 
@@ -251,8 +260,8 @@ tl::expected<bool, JournalError> Recovery::replay_segment(std::size_t index) {
       return true;  // the rest was abandoned
     }
     if (reached == segment.opening.first_seq - 1) verdicts_[index].keep = kSegmentHeaderBytes;
-    const std::string_view rest = std::string_view(*file).substr(std::min<std::size_t>(
-        static_cast<std::size_t>(scan.offset()), file->size()));
+    const std::string_view rest = std::string_view(*file).substr(
+        std::min<std::size_t>(static_cast<std::size_t>(scan.offset()), file->size()));
     const std::size_t last = rest.find_last_not_of('\0');
     const std::uint64_t cut = last == std::string_view::npos ? 0 : last + 1;
     return segment_ended(index, reached, step == SegmentScan::Step::kTorn,
@@ -267,10 +276,17 @@ bool Recovery::segment_ended(std::size_t index, Seq reached, bool torn, bool dam
                     std::none_of(survey_.segments.begin() + static_cast<std::ptrdiff_t>(index) + 1,
                                  survey_.segments.end(),
                                  [](const FoundSegment& s) { return s.state == State::kBad; });
-  if (limits_[index] != kNoLimit && reached >= limits_[index]) return true;  // what is wrong lies in an abandoned tail
+  if (limits_[index] != kNoLimit && reached >= limits_[index])
+    return true;  // what is wrong lies in an abandoned tail
   const bool may_cut = torn && (last || (segment.identity.durability == Durability::kProcess &&
                                          !same_boot(segment.identity)));
-  if (!torn && !damaged && limits_[index] == kNoLimit) return true;
+  const bool clean = !torn && !damaged;
+  if (clean && limits_[index] == kNoLimit) return true;
+  // An unreadable segment behind a clean end has the records that are missing: it is what to name.
+  if (clean && index + 1 < survey_.segments.size() &&
+      survey_.segments[index + 1].state == State::kBad) {
+    return true;
+  }
   if (damaged || !may_cut) {
     set_damage(segment.path, offset,
                reason.empty() ? "it ends with Seq " + std::to_string(reached) +

@@ -34,9 +34,9 @@ class Recovery {
 
   /// What is to become of each segment of survey().segments.
   struct Verdict {
-    Seq last_seq = 0;          ///< last record that counts; below the first: none
-    std::uint64_t keep = 0;    ///< bytes worth keeping; the file may be cut here
-    bool remove = false;       ///< unused, or beyond a cut
+    Seq last_seq = 0;        ///< last record that counts; below the first: none
+    std::uint64_t keep = 0;  ///< bytes worth keeping; the file may be cut here
+    bool remove = false;     ///< unused, or beyond a cut
   };
   [[nodiscard]] const std::vector<Verdict>& verdicts() const noexcept { return verdicts_; }
 
@@ -74,8 +74,8 @@ class Recovery {
   Survey survey_;
   std::vector<Seq> limits_;  ///< per segment: records above are abandoned
   std::vector<Verdict> verdicts_;
-  std::size_t base_ = 0;        ///< first segment of the state's life
-  Seq base_first_ = 1;          ///< first Seq of that life
+  std::size_t base_ = 0;  ///< first segment of the state's life
+  Seq base_first_ = 1;    ///< first Seq of that life
   Seq expected_ = 1;
   Seq last_seq_ = 0;
   Seq bad_checkpoint_ = 0;      ///< newest checkpoint that could not be read

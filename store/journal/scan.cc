@@ -90,8 +90,7 @@ SegmentScan::Step SegmentScan::judge_written() {
     return stop(Step::kDamaged,
                 "a record is damaged, and Seq " + std::to_string(durable) + " was safe");
   }
-  const bool written_whole =
-      batch_left_ != 0 && has_batch_trailer(file_.substr(batch_at_), batch_);
+  const bool written_whole = batch_left_ != 0 && has_batch_trailer(file_.substr(batch_at_), batch_);
   if (process && written_whole) {
     return stop(Step::kDamaged, "a record is damaged in a batch that was written to its end");
   }

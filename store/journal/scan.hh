@@ -56,7 +56,8 @@ class SegmentScan {
   std::string reason_;
 };
 
-/// Highest durable_up_to of any intact batch header of this segment at or after `offset`; 0 if none.
+/// Highest durable_up_to of any intact batch header of this segment at or after `offset`; 0 if
+/// none.
 [[nodiscard]] Seq durable_after(std::string_view file, std::uint64_t offset, std::uint32_t seed);
 
 }  // namespace vxs::store

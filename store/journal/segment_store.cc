@@ -10,8 +10,8 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 
 std::uint64_t segment_size_for(std::uint64_t usual, std::size_t frame_bytes) noexcept {
-  const std::uint64_t needed = kSegmentHeaderBytes + kBatchHeaderBytes + kBatchTrailerBytes +
-                               std::uint64_t{frame_bytes};
+  const std::uint64_t needed =
+      kSegmentHeaderBytes + kBatchHeaderBytes + kBatchTrailerBytes + std::uint64_t{frame_bytes};
   const std::uint64_t size = usual > needed ? usual : needed;
   return (size + kPage - 1) & ~(kPage - 1);
 }
@@ -150,16 +150,31 @@ void SegmentStore::remove_covered(Seq covered) {
     segments_.erase(segments_.begin(), end);
   }
   for (std::size_t i = 0; i < gone.size(); ++i) {
-    if (!gone[i]->path.empty() && env_.exists(gone[i]->path) &&
-        !env_.remove_file(gone[i]->path)) {
+    if (!remove(*gone[i])) {
       // Oldest first, or the log would have a hole: the rest stays for the next time.
       const std::scoped_lock lock(mutex_);
       segments_.insert(segments_.begin(), gone.begin() + static_cast<std::ptrdiff_t>(i),
                        gone.end());
       return;
     }
-    forget_bytes(gone[i]->bytes);
   }
+}
+
+bool SegmentStore::remove(const Segment& segment) {
+  if (!segment.path.empty()) {
+    const auto removed = env_.remove_file(segment.path);
+    if (!removed && removed.error().code != ENOENT) return false;
+  }
+  forget_bytes(segment.bytes);
+  return true;
+}
+
+void SegmentStore::remove_empty() {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(segments_, [this](const std::shared_ptr<Segment>& segment) {
+    return !segment->open && segment->last_seq < segment->opening.first_seq &&
+           !segment->opening.begins_empty && remove(*segment);
+  });
 }
 
 SegmentStore::Found SegmentStore::find(Seq seq) const {

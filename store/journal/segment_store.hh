@@ -24,16 +24,16 @@ struct Segment {
 
   // The rest is guarded by the SegmentStore's mutex.
   SegmentOpening opening;
-  bool open = false;     ///< the writer appends here: its last Seq is not known yet
-  Seq last_seq = 0;      ///< of a closed one; below opening.first_seq: no record
+  bool open = false;        ///< the writer appends here: its last Seq is not known yet
+  Seq last_seq = 0;         ///< of a closed one; below opening.first_seq: no record
   std::uint64_t bytes = 0;  ///< charged to the budget
 };
 
 class SegmentStore {
  public:
   /// `incarnation` and `first_number` go into the segments made here.
-  SegmentStore(Env& env, const JournalOptions& options, SegmentKind kind,
-               std::uint64_t incarnation, std::uint64_t first_number);
+  SegmentStore(Env& env, const JournalOptions& options, SegmentKind kind, std::uint64_t incarnation,
+               std::uint64_t first_number);
 
   /// A new, zeroed, preallocated segment with its identity written, of options.segment_bytes or
   /// more where `frame_bytes` needs it. Any thread. Errors: ENOSPC beyond the budget, and what the
@@ -54,6 +54,8 @@ class SegmentStore {
   void adopt(std::shared_ptr<Segment> segment);
   /// Removes the segments with no record above `covered`.
   void remove_covered(Seq covered);
+  /// Removes closed segments without any record, once a later one says where the log stands.
+  void remove_empty();
 
   struct Found {
     std::shared_ptr<Segment> segment;
@@ -63,13 +65,16 @@ class SegmentStore {
   /// The segment with the record `seq` (or where it will be), nothing if there is none.
   [[nodiscard]] Found find(Seq seq) const;
 
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    return bytes_.load(std::memory_order_relaxed);
+  }
   /// Everything up to here is safe under the policy. Raised by the writer, read by all.
   std::atomic<Seq> safe_seq{0};
 
  private:
   [[nodiscard]] IoResult<std::shared_ptr<Segment>> make(std::uint64_t number, std::uint64_t size);
   [[nodiscard]] IoResult<void> make_written(Segment& segment, const std::string& identity);
+  [[nodiscard]] bool remove(const Segment& segment);
   void forget_bytes(std::uint64_t size) noexcept;
 
   Env& env_;

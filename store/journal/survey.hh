@@ -12,9 +12,9 @@ namespace vxs::store {
 
 struct FoundSegment {
   std::string path;
-  std::uint64_t number = 0;      ///< from the name
+  std::uint64_t number = 0;  ///< from the name
   std::uint64_t file_bytes = 0;
-  std::uint64_t published = 0;   ///< kMapped
+  std::uint64_t published = 0;  ///< kMapped
   enum class State : std::uint8_t {
     kActive,  ///< holds, or may hold, records
     kUnused,  ///< prepared ahead and never begun

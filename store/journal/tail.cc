@@ -11,6 +11,8 @@ namespace vxs::store {
 namespace {
 
 constexpr std::size_t kWindowBytes = std::size_t{256} << 10;
+// Where the writer is just ahead, most of a large window would be room not written yet.
+constexpr std::size_t kFreshWindowBytes = std::size_t{16} << 10;
 
 /// A moving view of one segment's bytes: the mapping where this process has it, else a window read
 /// from the file.
@@ -31,7 +33,9 @@ class SegmentReader {
       return std::string_view(window_).substr(static_cast<std::size_t>(offset - window_at_));
     }
     window_at_ = offset;
-    if (!file_ || !file_->read_at(offset, std::max(wanted, kWindowBytes), window_)) window_.clear();
+    if (!file_ || !file_->read_at(
+                      offset, std::max(wanted, fresh ? kFreshWindowBytes : kWindowBytes), window_))
+      window_.clear();
     return window_;
   }
 

@@ -1,0 +1,165 @@
+// ENOSPC, EIO and EROFS at every system call in turn: nothing acknowledged is lost, reads
+// go on, and writing resumes once the disk does.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "tests/store/fault_env.hh"
+#include "tests/store/journal/workload.hh"
+
+namespace vxs::store::test {
+namespace {
+
+struct Mode {
+  const char* name;
+  Durability durability;
+  bool memory_file_system;
+};
+
+class JournalFaults : public ::testing::TestWithParam<Mode> {
+ protected:
+  // Drives a journal, in small batches, until `records` were appended or it gave up for a while.
+  static void drive(Workload& w, int records) {
+    for (int i = 0; i < records; ++i) {
+      (void)w.handle_failure();
+      if (w.journal->wants_preparation()) w.journal->prepare();
+      if (!w.commit()) {
+        EXPECT_TRUE(w.journal->failing());
+        (void)w.handle_failure();
+        if (!w.journal->probe()) continue;
+      }
+      if (i % 4 == 0) (void)w.wait_safe();
+    }
+    (void)w.wait_safe();
+  }
+  // The journal works again, at once.
+  static void expect_resumed(Workload& w) {
+    (void)w.handle_failure();
+    for (int i = 0; w.journal->failing() && i < 20; ++i) (void)w.journal->probe();
+    ASSERT_FALSE(w.journal->failing());
+    ASSERT_TRUE(w.commit());
+    ASSERT_TRUE(w.wait_safe());
+  }
+  static void expect_recovered(FaultEnv& env, Workload& w, const std::string& what) {
+    const Seq promised = w.promised;
+    const Seq last = w.journal->last_seq();
+    env.freeze();
+    w.drop();
+    env.thaw();
+    ASSERT_TRUE(w.open()) << what << ": " << w.error.message;
+    EXPECT_GE(w.journal->last_seq(), promised) << what;
+    EXPECT_LE(w.journal->last_seq(), last) << what;
+    EXPECT_EQ(w.world->tree.state_hash(), w.hashes[w.journal->last_seq()]) << what;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Policies, JournalFaults,
+                         ::testing::Values(Mode{"ProcessMapped", Durability::kProcess, true},
+                                           Mode{"ProcessWritten", Durability::kProcess, false},
+                                           Mode{"Disk", Durability::kDisk, false}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(JournalFaults, OneFailureAtEveryCallLosesNothingThatWasPromised) {
+  for (const int code : {ENOSPC, EIO, EROFS}) {
+    for (std::uint64_t nth = 1; nth < 400; ++nth) {
+      FaultEnv env(nth);
+      env.set_memory_file_system(GetParam().memory_file_system);
+      Workload w(env, small_options(GetParam().durability), nth);
+      ASSERT_TRUE(w.open());
+      env.fail(kAnyChange, nth, code, false);
+      drive(w, 250);
+      const std::string what = "call " + std::to_string(nth) + ", errno " + std::to_string(code);
+      expect_resumed(w);
+      expect_recovered(env, w, what);
+      if (HasFatalFailure()) return;
+      if (!env.fault_struck()) break;
+    }
+  }
+}
+
+TEST_P(JournalFaults, ADiskThatStaysSickIsAnErrorAndHealsWithoutARestart) {
+  for (const int code : {ENOSPC, EIO, EROFS}) {
+    for (std::uint64_t nth = 1; nth < 120; nth += 3) {
+      FaultEnv env(nth);
+      env.set_memory_file_system(GetParam().memory_file_system);
+      Workload w(env, small_options(GetParam().durability), nth + 1000);
+      ASSERT_TRUE(w.open());
+      env.fail(kAnyChange, nth, code, true);
+      drive(w, 250);
+      const bool struck = env.fault_struck();
+      if (struck && w.journal->failing()) {
+        const auto refused = w.journal->append(CommitRecord{.seq = w.journal->last_seq() + 1});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, code);
+        EXPECT_EQ(w.journal->last_seq(), w.journal->safe_seq());
+        // The tree in memory is the safe one: reads go on from there.
+        EXPECT_EQ(w.world->tree.state_hash(), w.hashes[w.journal->safe_seq()]);
+      }
+      env.clear_faults();
+      const std::string what =
+          "from call " + std::to_string(nth) + ", errno " + std::to_string(code);
+      expect_resumed(w);
+      expect_recovered(env, w, what);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST_P(JournalFaults, AFullDiskIsAnErrorAndSpaceReturningIsNoticedByTheNextProbe) {
+  FaultEnv env;
+  env.set_memory_file_system(GetParam().memory_file_system);
+  Workload w(env, small_options(GetParam().durability), 3);
+  env.set_capacity(5 * w.options.segment_bytes);
+  ASSERT_TRUE(w.open());
+  for (int i = 0; i < 5000 && !w.journal->failing(); ++i) {
+    (void)w.commit();
+    if (i % 4 == 0) (void)w.wait_safe();
+  }
+  ASSERT_TRUE(w.journal->failing());
+  EXPECT_FALSE(w.journal->probe());
+  (void)w.handle_failure();
+  EXPECT_EQ(w.journal->append(CommitRecord{.seq = w.journal->last_seq() + 1}).error().code, ENOSPC);
+  env.set_capacity(0);
+  for (int i = 0; i < 20 && !w.journal->probe(); ++i) continue;
+  ASSERT_FALSE(w.journal->failing());
+  ASSERT_TRUE(w.commit());
+  expect_recovered(env, w, "full disk");
+}
+
+// What was answered with an error must not come back, not even after a crash.
+TEST_P(JournalFaults, ARolledBackRecordDoesNotReturn) {
+  if (GetParam().memory_file_system) GTEST_SKIP() << "never rolls back";
+  for (std::uint64_t seed = 1; seed < 60; ++seed) {
+    FaultEnv env(seed);
+    Workload w(env, small_options(GetParam().durability), seed);
+    ASSERT_TRUE(w.open());
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(w.commit());
+    ASSERT_TRUE(w.wait_safe());
+    // The write or its sync fails, and no other segment can be made.
+    env.fail(GetParam().durability == Durability::kDisk && seed % 2 == 0 ? kSync : kWrite, 1, EIO,
+             false);
+    env.fail(kCreate, 1, EIO, true);
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(w.commit());
+    ASSERT_FALSE(w.wait_safe());
+    EXPECT_EQ(w.journal->last_seq(), 20U);
+    EXPECT_TRUE(w.journal->failing());
+    EXPECT_EQ(w.world->tree.state_hash(), w.hashes[20]);
+    env.clear_faults();
+    env.freeze();
+    w.drop();
+    env.thaw();
+    if (seed % 3 == 0) {
+      env.power_cut();
+      w.options.boot_id = kOtherBoot;
+    }
+    ASSERT_TRUE(w.open()) << w.error.message;
+    const bool kept = GetParam().durability == Durability::kDisk || seed % 3 != 0;
+    if (kept) {
+      EXPECT_EQ(w.journal->last_seq(), 20U) << seed;
+    }
+    EXPECT_EQ(w.world->tree.state_hash(), w.hashes[w.journal->last_seq()]);
+  }
+}
+
+}  // namespace
+}  // namespace vxs::store::test
