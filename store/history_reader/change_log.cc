@@ -58,8 +58,8 @@ class Walk {
                            const PathTrace& parent_trace) {
     const bool changed = everything() || trace.node != parent_trace.node;
     if (!head.second_parent.is_null()) {
-      const auto touched = everything() ? ReadResult<bool>(true)
-                                        : branch_touches(head.second_parent, trace);
+      const auto touched =
+          everything() ? ReadResult<bool>(true) : branch_touches(head.second_parent, trace);
       if (!touched) return tl::make_unexpected(touched.error());
       if (*touched) return found(head.second_parent, id);
     }

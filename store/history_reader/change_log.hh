@@ -15,7 +15,7 @@
 namespace vxs::store::reader {
 
 struct LogFilter {
-  std::string path;  ///< canonical path; "" for everything
+  std::string path;                      ///< canonical path; "" for everything
   std::optional<std::int64_t> since_us;  ///< committed after this
   Seq after_seq = 0;                     ///< Seq above this
   std::optional<DomId> domain;           ///< made by this domain
@@ -26,9 +26,9 @@ struct LogEntry {
   ObjectId merge;  ///< the merge on main that brought it in; null for a commit on main itself
 };
 
-/// Calls `visit` for each matching commit reachable from `head`, newest first, as it is found, until
-/// it returns false. At a path, follows a leaf into a directory or a bucket. Costs one commit and
-/// the trees that changed along the path per commit. Errors: kUnreadable.
+/// Calls `visit` for each matching commit reachable from `head`, newest first, as it is found,
+/// until it returns false. At a path, follows a leaf into a directory or a bucket. Costs one commit
+/// and the trees that changed along the path per commit. Errors: kUnreadable.
 [[nodiscard]] ReadResult<void> walk_log(const Repository& repository, const ObjectId& head,
                                         const LogFilter& filter,
                                         const std::function<bool(const LogEntry&)>& visit);

@@ -61,8 +61,8 @@ ReadResult<ObjectId> resolve_moment(const Repository& repository, const Moment& 
   });
   if (!done) return tl::make_unexpected(done.error());
   if (moment.kind == Moment::Kind::kSeq && moment.seq > newest) {
-    return not_found(fmt::format("history has not reached Seq {}: it is at Seq {}", moment.seq,
-                                 newest));
+    return not_found(
+        fmt::format("history has not reached Seq {}: it is at Seq {}", moment.seq, newest));
   }
   if (found.is_null()) {
     return not_found(fmt::format("history begins later, with Seq {} at {}", oldest.seq,

@@ -28,6 +28,7 @@ std::optional<protocol::PermEntry> parse_entry(std::string_view text) {
   if (text.empty()) return std::nullopt;
   const auto access = protocol::access_from_letter(text.front());
   text.remove_prefix(1);
+  if (text.ends_with('#')) return std::nullopt;
   const auto domid = parse_whole<DomId>(take_field(text, '#'));
   if (!access || !domid) return std::nullopt;
   protocol::PermEntry entry;
@@ -47,6 +48,7 @@ std::optional<protocol::PermEntry> parse_entry(std::string_view text) {
 
 std::optional<std::vector<protocol::PermEntry>> parse_meta_perms(std::string_view text) {
   std::vector<protocol::PermEntry> perms;
+  if (text.ends_with(',')) return std::nullopt;
   while (!text.empty()) {
     const auto entry = parse_entry(take_field(text, ','));
     if (!entry) return std::nullopt;

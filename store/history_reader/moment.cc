@@ -70,12 +70,23 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
     if (!count || *count > kLimit || digits == text.size()) return std::nullopt;
     std::int64_t unit = 0;
     switch (text[digits]) {
-      case 's': unit = 1; break;
-      case 'm': unit = 60; break;
-      case 'h': unit = 3'600; break;
-      case 'd': unit = 86'400; break;
-      case 'w': unit = 7 * 86'400; break;
-      default: return std::nullopt;
+      case 's':
+        unit = 1;
+        break;
+      case 'm':
+        unit = 60;
+        break;
+      case 'h':
+        unit = 3'600;
+        break;
+      case 'd':
+        unit = 86'400;
+        break;
+      case 'w':
+        unit = 7 * 86'400;
+        break;
+      default:
+        return std::nullopt;
     }
     if (*count > kLimit / unit) return std::nullopt;
     seconds += *count * unit;

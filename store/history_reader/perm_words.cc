@@ -15,10 +15,14 @@ using Who = std::pair<DomId, Incarnation>;
 
 std::string_view access_word(Access access) {
   switch (access) {
-    case Access::kRead: return "read";
-    case Access::kWrite: return "write";
-    case Access::kBoth: return "read+write";
-    case Access::kNone: break;
+    case Access::kRead:
+      return "read";
+    case Access::kWrite:
+      return "write";
+    case Access::kBoth:
+      return "read+write";
+    case Access::kNone:
+      break;
   }
   return "none";
 }

@@ -61,8 +61,8 @@ ReadResult<Repository> Repository::open(const std::string& path) {
   git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
   git_repository* repository = nullptr;
   if (git_repository_open_bare(&repository, path.c_str()) != 0) {
-    return unreadable(fmt::format("cannot open the history repository {}: {}", path,
-                                  git_last_message()));
+    return unreadable(
+        fmt::format("cannot open the history repository {}: {}", path, git_last_message()));
   }
   result.repository_.reset(repository);
   git_odb* odb = nullptr;

@@ -18,7 +18,7 @@ struct NodeChange {
   std::string path;
   bool created = false;
   bool removed = false;
-  bool below_removed = false;  ///< removed because its parent is
+  bool below_removed = false;                       ///< removed because its parent is
   std::optional<std::string> old_value, new_value;  ///< set where the node exists on that side
   std::vector<protocol::PermEntry> old_perms, new_perms;  ///< empty where it does not exist
 

@@ -56,8 +56,8 @@ struct ChildContainer {
   ObjectId tree;
 };
 /// The containers of a directory: itself first, then its buckets in order.
-[[nodiscard]] ReadResult<std::vector<ChildContainer>> child_containers(
-    const Repository& repository, const ObjectId& directory);
+[[nodiscard]] ReadResult<std::vector<ChildContainer>> child_containers(const Repository& repository,
+                                                                       const ObjectId& directory);
 /// Appends the children in one container.
 [[nodiscard]] ReadResult<void> append_children(const Repository& repository,
                                                const ObjectId& container,
