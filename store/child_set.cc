@@ -70,14 +70,6 @@ void own_large(ChildSet*& link, Account& account) {
   link = set;
 }
 
-std::size_t small_place(SmallSet& set, const ChildName& name) noexcept {
-  const std::uint32_t* hashes = set.hashes();
-  for (std::size_t i = 0; i < set.count; ++i) {
-    if (hashes[i] == name.hash && TreeImpl::is(*set.children()[i], name)) return i;
-  }
-  return set.count;
-}
-
 void append_small(SmallSet& set, Node* child) noexcept {
   set.hashes()[set.count] = TreeImpl::hash(*child);
   set.children()[set.count] = child;
@@ -202,15 +194,9 @@ Node* remove_small(ChildSet*& link, const ChildName& name, Account& account) {
 
 }  // namespace
 
-Node* child_find(const ChildSet* set, const ChildName& name) noexcept {
-  if (set == nullptr) return nullptr;
-  ChildSet& found_in = const_cast<ChildSet&>(*set);  // read, not changed
-  if (set->form == ChildForm::kSmall) {
-    const std::size_t at = small_place(small(found_in), name);
-    return at == set->count ? nullptr : small(found_in).children()[at];
-  }
+Node* large_find(const LargeSet& set, const ChildName& name) noexcept {
   bool unique = false;
-  IndexEntry* entry = index_find(large(found_in).index, name, unique);
+  IndexEntry* entry = index_find(set.index, name, unique);
   return entry == nullptr ? nullptr : entry->node;
 }
 

@@ -56,8 +56,29 @@ struct LargeSet : ChildSet {
                                         : static_cast<const LargeSet*>(set)->large_count;
 }
 
-/// The child called `name`, nullptr if there is none (or no set).
-[[nodiscard]] Node* child_find(const ChildSet* set, const ChildName& name) noexcept;
+/// Where the child called `name` is in a small set, its count if there is none.
+[[nodiscard]] inline std::size_t small_place(SmallSet& set, const ChildName& name) noexcept {
+  const std::uint32_t* hashes = set.hashes();
+  const std::size_t count = set.count;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (hashes[i] == name.hash && TreeImpl::is(*set.children()[i], name)) return i;
+  }
+  return count;
+}
+[[nodiscard]] Node* large_find(const LargeSet& set, const ChildName& name) noexcept;
+
+/// The child called `name`, nullptr if there is none (or no set). Inline: every step of every
+/// look-up.
+[[nodiscard, gnu::always_inline]] inline Node* child_find(const ChildSet* set,
+                                                          const ChildName& name) noexcept {
+  if (set == nullptr) return nullptr;
+  if (set->form == ChildForm::kLarge) {
+    return large_find(*static_cast<const LargeSet*>(set), name);
+  }
+  SmallSet& found_in = static_cast<SmallSet&>(const_cast<ChildSet&>(*set));  // read, not changed
+  const std::size_t at = small_place(found_in, name);
+  return at == set->count ? nullptr : found_in.children()[at];
+}
 
 /// Where the pointer to the child called `name` is, owned; nullptr if there is no such child (or no
 /// set).

@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "protocol/ids.hh"
+#include "store/block_pool.hh"
 #include "store/change.hh"
 #include "store/perm_set.hh"
 
@@ -39,6 +40,8 @@ inline constexpr std::size_t kMaxValueBytes = std::size_t{512} << 10;
 struct TreeStats {
   std::size_t total_nodes = 0;
   std::size_t total_bytes = 0;
+  /// Freed blocks kept for the next change, not part of total_bytes.
+  BlockPool pool = {};
 };
 
 /// A node of some version. Read-only; lives as long as a handle that reaches it.

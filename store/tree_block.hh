@@ -22,6 +22,12 @@ namespace vxs::store {
 /// Sizes are kept in the blocks as a number of 16-byte units.
 inline constexpr std::size_t kUnit = 16;
 
+/// Frees a block and counts it off.
+inline void free_block(TreeStats& stats, void* block, std::size_t chunk) noexcept {
+  if (!stats.pool.give(block, chunk)) ::operator delete(block);
+  stats.total_bytes -= chunk;
+}
+
 /// Where a change counts its memory: `stats` is what is alive in any version, `reachable` what
 /// the version being changed reaches.
 class Account {
@@ -31,20 +37,21 @@ class Account {
 
   /// A block of `chunk` bytes (from chunk_size()), alive and reachable. Throws std::bad_alloc.
   [[nodiscard]] void* allocate(std::size_t chunk) {
-    void* block = ::operator new(usable_size(chunk));
+    void* block = stats_.pool.take(chunk);
+    if (block == nullptr) block = ::operator new(usable_size(chunk));
     count(chunk);
     return block;
   }
   /// The same, nullptr if there is no memory.
   [[nodiscard]] void* try_allocate(std::size_t chunk) noexcept {
-    void* block = ::operator new(usable_size(chunk), std::nothrow);
+    void* block = stats_.pool.take(chunk);
+    if (block == nullptr) block = ::operator new(usable_size(chunk), std::nothrow);
     if (block != nullptr) count(chunk);
     return block;
   }
   /// A block of this version alone goes.
   void free(void* block, std::size_t chunk) noexcept {
-    ::operator delete(block);
-    stats_.total_bytes -= chunk;
+    free_block(stats_, block, chunk);
     reachable_ -= chunk;
   }
   /// This version no longer reaches a block that another one keeps alive (and the other way).

@@ -22,10 +22,7 @@ class Reaper {
 
   /// One reference to `node` (may be nullptr) goes.
   void drop(Node* node) noexcept;
-  void free(void* block, std::size_t chunk) noexcept {
-    ::operator delete(block);
-    stats_.total_bytes -= chunk;
-  }
+  void free(void* block, std::size_t chunk) noexcept { free_block(stats_, block, chunk); }
 
  private:
   void run() noexcept;

@@ -14,6 +14,7 @@ namespace {
 class TreeMemory : public ::testing::TestWithParam<std::size_t> {
  protected:
   TreeMemory() {
+    stats_.pool.set_limit(0);  // every block comes from operator new
     const std::array<protocol::PermEntry, 1> entries{{{0, protocol::Access::kNone, 0}}};
     perms_ = table_.intern(entries);
   }
