@@ -71,7 +71,7 @@ Decision Branch::decide(const Head& head) {
     Replay again =
         replay(*base_, base_seq_, head.tree(), head.seq(), head.perm_table(), caller_, log_);
     if (again.difference) {
-      doomed_ = blame(*base_, head, log_[*again.difference].operation);
+      doomed_ = blame(*base_, base_seq_, head, log_[*again.difference].operation);
       return Decision{.kind = Decision::Kind::kConflict,
                       .base_seq = base_seq_,
                       .changes = changes_,
@@ -115,7 +115,7 @@ void Branch::rebase(const Head& head) {
       generation_steps_ = again.generation_steps;
       return;
     }
-    doom(blame(*base_, head, log_[*again.difference].operation));
+    doom(blame(*base_, base_seq_, head, log_[*again.difference].operation));
     // From now on only what it wrote matters.
     std::erase_if(log_,
                   [](const LoggedOperation& logged) { return !is_write(logged.operation.kind); });

@@ -8,21 +8,15 @@ Head::Head(store::TreeStats& stats, store::PermTable& table, store::Tree tree, S
 bool Head::commit(std::span<const store::Change> changes, Seq seq, DomId author) {
   for (const auto& change : changes) {
     if (!tree_.apply(change, seq)) return false;
+    recent_.add(change, seq, author);
   }
   seq_ = seq;
-  authors_[seq % kAuthors] = Author{.seq = seq, .domid = author};
   return true;
 }
 
 void Head::reset(store::Tree tree, Seq seq) {
   tree_ = std::move(tree);
   seq_ = seq;
-}
-
-std::optional<DomId> Head::author_of(Seq seq) const noexcept {
-  const Author& author = authors_[seq % kAuthors];
-  if (author.seq != seq || seq == 0) return std::nullopt;
-  return author.domid;
 }
 
 std::size_t Head::pinned_bytes() const noexcept {

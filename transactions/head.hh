@@ -2,12 +2,11 @@
 // snapshots pin. The deterministic core's state besides branches.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <optional>
 
 #include "protocol/ids.hh"
 #include "store/tree.hh"
+#include "transactions/recent_changes.hh"
 
 namespace vxs::transactions {
 
@@ -31,25 +30,19 @@ class Head {
   /// Goes back to an earlier version, after the journal lost what came since (design §5).
   void reset(store::Tree tree, Seq seq);
 
-  /// Who made commit `seq`; nothing for one older than the last few thousand.
-  [[nodiscard]] std::optional<DomId> author_of(Seq seq) const noexcept;
+  /// Who changed what lately, to name the culprit of a conflict.
+  [[nodiscard]] const RecentChanges& recent_changes() const noexcept { return recent_; }
 
   /// Bytes of nodes that only snapshots keep alive (bases and overlays of branches, a checkpoint in
   /// progress).
   [[nodiscard]] std::size_t pinned_bytes() const noexcept;
 
  private:
-  static constexpr std::size_t kAuthors = 4096;
-  struct Author {
-    Seq seq = 0;
-    DomId domid = 0;
-  };
-
   store::TreeStats& stats_;
   store::PermTable& table_;
   store::Tree tree_;
   Seq seq_;
-  std::array<Author, kAuthors> authors_{};
+  RecentChanges recent_;
 };
 
 }  // namespace vxs::transactions

@@ -42,10 +42,10 @@ class Pair {
   std::string_view rest_;
 };
 
-/// The named node exists in both: is what this kind of request looks at the same?
+/// The named node exists in both, with equal permissions: is what this kind of request looks at the
+/// same?
 bool same_for(OperationKind kind, const Node& base, const Node& head) {
   if (base.generation() == head.generation()) return true;
-  if (!(base.perms() == head.perms())) return false;
   switch (kind) {
     case OperationKind::kRead:
       return base.value() == head.value();
@@ -104,39 +104,40 @@ bool facts_equal(const Tree& base, const Tree& head, const Operation& operation)
   if (at.base() == nullptr || at.head() == nullptr) return at.base() == at.head();
   while (true) {
     if (at.base() == at.head()) return true;  // one and the same subtree
+    // The branch may have removed nodes on this path itself, so any ancestor's list may have
+    // decided what it was told (C14) or what a node of its own inherited (C10).
+    if (!(at.base()->perms() == at.head()->perms())) return false;
     if (at.at_end()) return same_for(operation.kind, *at.base(), *at.head());
-    const Node& base_parent = *at.base();
-    const Node& head_parent = *at.head();
     at.descend();
-    if (at.base() == nullptr || at.head() == nullptr) {
-      // Missing in both: the parents' permissions decide what is told (C14) and inherited (C10).
-      return at.base() == at.head() && base_parent.perms() == head_parent.perms();
-    }
+    if (at.base() == nullptr || at.head() == nullptr) return at.base() == at.head();
   }
 }
 
-Conflict blame(const Tree& base, const Head& head, const Operation& operation) {
-  Pair at(base, head.tree(), operation.path);
-  Seq seq = head.seq();
-  if (at.base() != nullptr && at.head() != nullptr) {
-    while (true) {
-      seq = at.head()->generation();
-      const Node& parent = *at.head();
-      // Where the permissions differ before the end, an ancestor's list may be the cause; the
-      // deepest node that both have and that changed is the best witness, and it is the one met
-      // last.
-      if (at.at_end() || at.base() == at.head()) break;
-      at.descend();
-      if (at.base() == nullptr || at.head() == nullptr) {
-        seq = at.head() != nullptr ? at.head()->generation() : parent.generation();
-        break;
-      }
-    }
+Conflict blame(const Tree& base, Seq base_seq, const Head& head, const Operation& operation) {
+  Conflict conflict{.path = std::string(operation.path), .request = operation.kind};
+  const bool value = operation.kind == OperationKind::kRead;
+  const bool children = operation.kind == OperationKind::kDirectory ||
+                        operation.kind == OperationKind::kDirectoryPart;
+  if (const auto culprit =
+          head.recent_changes().last_that_touched(operation.path, value, children, base_seq)) {
+    conflict.blocking_seq = culprit->seq;
+    conflict.blocking_domid = culprit->author;
+    return conflict;
   }
-  return Conflict{.path = std::string(operation.path),
-                  .request = operation.kind,
-                  .blocking_seq = seq,
-                  .blocking_domid = head.author_of(seq).value_or(0)};
+  // Too long ago to be remembered: the deepest node on the way that changed says when.
+  conflict.blocking_seq = head.seq();
+  Pair at(base, head.tree(), operation.path);
+  while (at.base() != nullptr && at.head() != nullptr && at.base() != at.head()) {
+    if (at.base()->generation() != at.head()->generation()) {
+      conflict.blocking_seq = at.head()->generation();
+    }
+    if (at.at_end()) break;
+    at.descend();
+  }
+  if (at.base() == nullptr && at.head() != nullptr) {
+    conflict.blocking_seq = at.head()->generation();
+  }
+  return conflict;
 }
 
 Replay replay(const Tree& base, Seq base_seq, const Tree& head, Seq head_seq,

@@ -18,9 +18,9 @@ namespace vxs::transactions {
 [[nodiscard]] bool facts_equal(const store::Tree& base, const store::Tree& head,
                                const Operation& operation);
 
-/// Where two versions begin to differ on the way to `path`, and the commit of `head` that made it
-/// so.
-[[nodiscard]] Conflict blame(const store::Tree& base, const Head& head, const Operation& operation);
+/// Which commit since `base` made `operation`'s answer another one on the head.
+[[nodiscard]] Conflict blame(const store::Tree& base, Seq base_seq, const Head& head,
+                             const Operation& operation);
 
 /// The outcome of replaying a log on another version.
 struct Replay {

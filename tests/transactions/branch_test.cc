@@ -78,6 +78,19 @@ TEST_F(BranchTest, Transaction_E5_ReadOutsideWriteWriteIsEagainAndSaysWhy) {
   EXPECT_EQ(head_.tree().find("/b"), nullptr);
 }
 
+TEST_F(BranchTest, Transaction_Design4_TheCulpritIsNotWhoeverCameLater) {
+  outside(OperationKind::kWrite, "/a", "1");
+  Branch branch(1, head_, Caller{});
+  (void)in(branch, OperationKind::kRead, "/a");
+  (void)in(branch, OperationKind::kWrite, "/b");
+  outside(OperationKind::kWrite, "/a", "2", 5);
+  const Seq blocking = seq_;
+  outside(OperationKind::kWrite, "/a/child", "x", 6);
+  ASSERT_EQ(end(branch), Decision::Kind::kConflict);
+  EXPECT_EQ(last_.conflict->blocking_seq, blocking);
+  EXPECT_EQ(last_.conflict->blocking_domid, 5);
+}
+
 TEST_F(BranchTest, Transaction_Design4_SiblingsOfOneParentMerge) {
   outside(OperationKind::kMkdir, "/p");
   Branch one(1, head_, Caller{});
@@ -132,6 +145,24 @@ TEST_F(BranchTest, Transaction_Design4_AFailedReadIsAnAnswerToo) {
   outside(OperationKind::kWrite, "/a");
   ASSERT_EQ(end(branch), Decision::Kind::kConflict);
   EXPECT_EQ(last_.conflict->path, "/a");
+}
+
+// Found by the oracle: the node the branch removed is the same on both sides, the list its
+// successor inherits is not.
+TEST_F(BranchTest, Bug_RemovedAndMadeAgainInheritsFromTheHead) {
+  outside(OperationKind::kWrite, "/c/d");
+  Branch branch(1, head_, Caller{});
+  (void)in(branch, OperationKind::kRm, "/c/d");
+  (void)in(branch, OperationKind::kWrite, "/c/d");
+  const std::vector<protocol::PermEntry> guest{{.domid = 5}};
+  const std::vector<store::Change> changes{store::Change{.kind = store::ChangeKind::kSetPerms,
+                                                         .implicit = false,
+                                                         .path = "/c",
+                                                         .value = {},
+                                                         .perms = table_.intern(guest)}};
+  ASSERT_TRUE(head_.commit(changes, ++seq_, 0));
+  EXPECT_EQ(end(branch), Decision::Kind::kCommit);
+  EXPECT_EQ(head_.tree().find("/c/d")->perms()->owner(), 5);
 }
 
 TEST_F(BranchTest, Rebase_Design4_ADoomedBranchFailsEvenIfTheHeadChangedBack) {

@@ -1,0 +1,313 @@
+#include "daemon/app/daemon.hh"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "daemon/app/host.hh"
+#include "daemon/app/initial_tree.hh"
+#include "daemon/app/log_commands.hh"
+#include "daemon/app/version.hh"
+
+namespace vxs::daemon {
+namespace {
+
+constexpr std::int64_t kHousekeepingUs = 250'000;
+constexpr std::int64_t kHistoryPatienceMs = 5000;
+/// A checkpoint is due when replaying the journal since the last one would take long to start with.
+constexpr std::uint64_t kCheckpointBytes = 32U << 20;
+
+}  // namespace
+
+Daemon::Daemon(const config::Config& config, int listen_fd)
+    : config_(config),
+      listen_fd_(listen_fd),
+      env_(store::make_posix_env()),
+      trace_(config.log_dir),
+      observer_(trace_, clock_),
+      domains_(0, config.quotas),
+      boot_id_(boot_id()) {}
+
+Daemon::~Daemon() {
+  history_.reset();
+  checkpointer_.reset();
+  sockets_.reset();
+  server_.reset();
+  head_.reset();
+}
+
+process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
+                                                             bool xen_present, int listen_fd) {
+  std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd));
+  const auto recovered = daemon->recover(xen_present);
+  if (!recovered) return tl::unexpected(recovered.error());
+  const auto begun = daemon->begin();
+  if (!begun) return tl::unexpected(begun.error());
+  return daemon;
+}
+
+// --- recovery ----------------------------------------------------------------
+
+process::StartResult<void> Daemon::recover(bool xen_present) {
+  store::JournalOptions options;
+  options.directory = config_.journal_dir;
+  options.durability = config_.durability;
+  options.budget_bytes = config_.journal_budget_bytes;
+  options.boot_id = boot_id_;
+  options.keep_after_reboot = config_.keep_after_reboot(xen_present);
+
+  const auto open = [&]() -> process::StartResult<void> {
+    store::Tree tree = initial_tree(stats_, perms_);
+    report_ = {};
+    auto journal = store::open_journal(*env_, options, perms_, tree, report_, [this] {
+      loop_.post([this] { server_->journal_progressed(); });
+    });
+    if (!journal) return process::start_error(journal.error().message);
+    journal_ = std::move(*journal);
+    head_ =
+        std::make_unique<transactions::Head>(stats_, perms_, std::move(tree), journal_->last_seq());
+    return {};
+  };
+
+  if (auto opened = open(); !opened) return opened;
+  if (report_.fresh && config_.history && env_->exists(config_.history_dir())) {
+    // Neither journal nor checkpoint, but a history: it is the fallback (design §5), and numbering
+    // goes on above it in any case.
+    journal_.reset();
+    head_.reset();
+    if (auto prepared = recover_from_history(options); !prepared) return prepared;
+    if (auto opened = open(); !opened) return opened;
+    report_.fresh = !options.keep_after_reboot;
+  }
+  for (const auto& note : report_.notes) spdlog::warn("recovery: {}", note);
+  spdlog::info("recovered {} nodes at Seq {} (checkpoint {}, {} records replayed, {} bytes cut)",
+               head_->tree().node_count(), report_.last_seq, report_.checkpoint_seq,
+               report_.records_replayed, report_.bytes_cut);
+  return {};
+}
+
+process::StartResult<void> Daemon::recover_from_history(store::JournalOptions& options) {
+  store::Tree tree = initial_tree(stats_, perms_);
+  std::vector<std::string> missing;
+  const auto seq = store::load_tree_from_history(config_.history_dir(), perms_, tree, missing);
+  if (!seq) {
+    spdlog::warn(
+        "no journal and no checkpoint found, and the history cannot be read ({}); "
+        "beginning with an empty tree",
+        seq.error().message);
+    return {};
+  }
+  if (*seq == 0) return {};
+  if (options.keep_after_reboot) {
+    spdlog::warn(
+        "no journal and no checkpoint found: tree and permissions are those of the "
+        "newest commit in {}; generations begin at {}",
+        config_.history_dir(), *seq);
+    for (const auto& path : missing) spdlog::warn("history does not have the value of {}", path);
+  } else {
+    tree = initial_tree(stats_, perms_);
+  }
+  const auto written = store::write_checkpoint(
+      *env_, config_.journal_dir,
+      store::CheckpointMeta{.seq = *seq, .time_us = clock_.wall_us(), .boot_id = boot_id_}, tree);
+  if (!written) return process::start_error(written.error().what, written.error().code);
+  return {};
+}
+
+process::StartResult<void> Daemon::begin() {
+  server_ =
+      std::make_unique<Server>(ServerOptions{}, *journal_, clock_, *head_, domains_, observer_);
+  starts_ = report_.starts + 1;
+  history_border_ = 0;
+  const bool empty = head_->tree().node_count() == 1 && head_->tree().root().generation() == 0;
+  if (const auto recorded = server_->record_start(boot_id_, starts_, kVersion); !recorded) {
+    spdlog::error("the journal takes no record: serving what was recovered, read-only for now");
+  } else if (empty) {
+    if (journal_->last_seq() > 1) history_border_ = journal_->last_seq();
+    const auto made = make_initial_tree(*server_);
+    if (!made) spdlog::error("the initial tree could not be recorded");
+  }
+  if (!config_.trace_file.empty()) {
+    if (const auto opened = trace_.set_file(config_.trace_file); !opened) {
+      return process::start_error(fmt::format("cannot open the trace file {}", config_.trace_file));
+    }
+  }
+  for (const auto& change : config_.trace_control) (void)trace_.control(change);
+  observer_.trace_changed();
+
+  sockets_ =
+      std::make_unique<SocketServer>(loop_, *server_, listen_fd_, report_.last_connection + 1);
+  checkpointer_ = std::make_unique<Checkpointer>(
+      *env_, config_.journal_dir,
+      Checkpointer::Hooks{
+          .post = [this](auto task) { loop_.post(std::move(task)); },
+          .done = [this](Seq seq, const auto& result) { after_checkpoint(seq, result); }});
+  add_control_commands();
+  if (config_.history) {
+    start_history();
+  }
+  return {};
+}
+
+void Daemon::start_history() {
+  store::HistoryOptions options;
+  options.repository = config_.history_dir();
+  options.host = host_name();
+  options.boot_id = boot_id_;
+  options.version = std::string(kVersion);
+  options.sync = config_.durability == store::Durability::kDisk;
+  HistoryThread::Hooks hooks;
+  hooks.post = [this](auto task) { loop_.post(std::move(task)); };
+  hooks.pin = [this] {
+    const auto version = server_->safe_version();
+    history_pin_ = version.tree;
+    return HistorySnapshot{
+        .tree = &*history_pin_, .seq = version.record_seq, .time_us = clock_.wall_us()};
+  };
+  hooks.unpin = [this] { history_pin_.reset(); };
+  hooks.durable = [this](Seq seq) { journal_->history_done(seq); };
+  hooks.say = [](bool error, const std::string& sentence) {
+    error ? spdlog::error("{}", sentence) : spdlog::info("{}", sentence);
+  };
+  history_ = std::make_unique<HistoryThread>(*env_, options, *journal_, std::move(hooks));
+}
+
+// --- serving -----------------------------------------------------------------
+
+void Daemon::run() {
+  const Interest terminate = [this] {
+    Interest interest = loop_.signal(SIGTERM, [this] { stopping_ = true; });
+    interest.enable();
+    return interest;
+  }();
+  const Interest interrupt = [this] {
+    Interest interest = loop_.signal(SIGINT, [this] { stopping_ = true; });
+    interest.enable();
+    return interest;
+  }();
+  const Interest hang_up = [this] {
+    Interest interest = loop_.signal(SIGHUP, [this] {
+      if (const auto reopened = trace_.reopen(); !reopened) {
+        spdlog::warn("the trace file {} could not be opened again; tracing is off", trace_.file());
+      }
+      observer_.trace_changed();
+    });
+    interest.enable();
+    return interest;
+  }();
+  Interest timer;
+  timer = loop_.timer([this, &timer] {
+    housekeeping();
+    timer.enable_after(kHousekeepingUs);
+  });
+  timer.enable_after(kHousekeepingUs);
+
+  if (history_) history_->start(history_border_);
+  sockets_->start();
+  while (!stopping_) one_pass();
+  shut_down();
+}
+
+void Daemon::one_pass() {
+  loop_.run_once(sockets_->has_backlog());
+  sockets_->serve_backlog();
+  server_->end_of_pass();
+  sockets_->flush();
+  if (journal_->wants_preparation()) journal_->prepare();
+}
+
+void Daemon::housekeeping() {
+  (void)server_->tick();
+  if (checkpointer_->busy()) return;
+  const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
+  if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
+      (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {
+    start_checkpoint();
+  }
+}
+
+store::CheckpointMeta Daemon::checkpoint_meta(Seq seq, bool clean) {
+  return store::CheckpointMeta{.seq = seq,
+                               .time_us = clock_.wall_us(),
+                               .boot_id = boot_id_,
+                               .starts = starts_,
+                               .last_connection = sockets_->next_id() - 1,
+                               .clean_shutdown = clean};
+}
+
+void Daemon::start_checkpoint() {
+  const auto version = server_->safe_version();
+  checkpointer_->start(checkpoint_meta(version.record_seq, false), version.tree);
+}
+
+void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
+  if (!result) {
+    spdlog::error("checkpoint {} could not be written ({}); the journal is kept", seq,
+                  result.error().what);
+    return;
+  }
+  journal_->checkpoint_done(seq);
+  if (!config_.history) {
+    journal_->history_done(seq);
+    return;
+  }
+  // State never fails because of history (design §5): what it did not take in time it gets as one
+  // commit.
+  const bool short_of_room = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
+  if (short_of_room && history_ && history_->durable_seq() < seq) {
+    spdlog::error(
+        "history lags behind (Seq {} of {}) and the journal's budget is nearly used up: "
+        "giving up the records up to {}; history will show them as one gap commit",
+        history_->durable_seq(), journal_->last_seq(), seq);
+    journal_->history_done(seq);
+  }
+}
+
+void Daemon::shut_down() {
+  spdlog::info("stopping: writing a checkpoint and bringing history up to date");
+  sockets_->stop_reading();
+  server_->end_of_pass();
+  sockets_->flush();
+  if (history_) {
+    history_->stop(kHistoryPatienceMs, [this] { loop_.run_once(true); });
+    if (history_->durable_seq() < journal_->safe_seq()) {
+      spdlog::warn("history stops at Seq {} of {}; it continues at the next start",
+                   history_->durable_seq(), journal_->safe_seq());
+    }
+    history_.reset();
+  }
+  const auto version = server_->safe_version();
+  const auto written =
+      checkpointer_->write_now(checkpoint_meta(version.record_seq, true), version.tree);
+  if (!written) {
+    spdlog::error("the last checkpoint could not be written ({}); the journal has everything",
+                  written.error().what);
+  }
+}
+
+void Daemon::add_control_commands() {
+  Control& control = server_->control();
+  add_log_commands(
+      control, trace_, [this] { observer_.trace_changed(); }, stats_);
+  control.add_status([this](std::string& text) {
+    text += fmt::format("version: {}\npid: {}\nboot: {}\nstart: {}\n", kVersion, process_id(),
+                        boot_id_, starts_);
+    text += fmt::format("journal-dir: {}\njournal-budget: {}\n", config_.journal_dir,
+                        config_.journal_budget_bytes);
+    if (!history_) {
+      text += "history: off\n";
+      return;
+    }
+    const auto stats = history_->stats();
+    text += fmt::format(
+        "history: {}\nhistory-repository: {}\nhistory-seq: {}\nhistory-lag: {}\n"
+        "history-commits: {}\nhistory-packs: {}\n",
+        history_->failing() ? "failing" : "ok", config_.history_dir(), history_->durable_seq(),
+        journal_->last_seq() - std::min(journal_->last_seq(), history_->durable_seq()),
+        stats.commits, stats.packs);
+  });
+}
+
+}  // namespace vxs::daemon

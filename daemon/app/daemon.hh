@@ -1,0 +1,78 @@
+// The daemon put together: recovery, server, loop, threads. What main() runs.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/app/checkpointer.hh"
+#include "daemon/config/config.hh"
+#include "daemon/core/clock.hh"
+#include "daemon/core/domains.hh"
+#include "daemon/core/log_observer.hh"
+#include "daemon/core/server.hh"
+#include "daemon/history/history_thread.hh"
+#include "daemon/logging/trace_file.hh"
+#include "daemon/loop/event_loop.hh"
+#include "daemon/loop/socket_server.hh"
+#include "daemon/process/instance.hh"
+#include "daemon/process/notify.hh"
+#include "daemon/process/start_error.hh"
+#include "store/env.hh"
+#include "store/journal/journal.hh"
+#include "transactions/head.hh"
+
+namespace vxs::daemon {
+
+class Daemon {
+ public:
+  /// Everything until requests can be answered: recovers the state, opens the trace. `xen_present`
+  /// decides what a reboot means. Errors: a sentence for the operator; the process exits 1.
+  [[nodiscard]] static process::StartResult<std::unique_ptr<Daemon>> create(
+      const config::Config& config, bool xen_present, int listen_fd);
+  ~Daemon();
+
+  /// Serves until SIGTERM or SIGINT, then drains, writes a checkpoint and lets history catch up.
+  void run();
+
+ private:
+  Daemon(const config::Config& config, int listen_fd);
+
+  process::StartResult<void> recover(bool xen_present);
+  process::StartResult<void> recover_from_history(store::JournalOptions& options);
+  process::StartResult<void> begin();
+  void start_history();
+  void add_control_commands();
+  void one_pass();
+  void housekeeping();
+  void after_checkpoint(Seq seq, const store::IoResult<void>& result);
+  void start_checkpoint();
+  [[nodiscard]] store::CheckpointMeta checkpoint_meta(Seq seq, bool clean);
+  void shut_down();
+
+  config::Config config_;
+  int listen_fd_;
+  std::unique_ptr<store::Env> env_;
+  SystemClock clock_;
+  store::PermTable perms_;
+  store::TreeStats stats_;
+  logging::TraceFile trace_;
+  LogObserver observer_;
+  Domains domains_;
+  EventLoop loop_;
+  std::string boot_id_;
+  store::RecoveryReport report_;
+  std::unique_ptr<store::Journal> journal_;
+  std::unique_ptr<transactions::Head> head_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<SocketServer> sockets_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<HistoryThread> history_;
+  /// What the history thread reads while it writes a whole tree.
+  std::optional<store::Tree> history_pin_;
+  std::uint64_t starts_ = 0;
+  Seq history_border_ = 0;
+  bool stopping_ = false;
+  bool history_gap_said_ = false;
+};
+
+}  // namespace vxs::daemon

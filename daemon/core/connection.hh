@@ -1,0 +1,105 @@
+// One client: who it is, what it watches, its transactions and what it is still
+// to be sent. Knows no transport.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "daemon/core/outbox.hh"
+#include "protocol/error.hh"
+#include "protocol/ids.hh"
+#include "protocol/wire.hh"
+#include "store/record.hh"
+#include "transactions/branch.hh"
+
+namespace vxs::daemon {
+
+class Connection;
+
+/// A registered watch (conformance B9, D1..D4).
+struct Watch {
+  Connection* connection = nullptr;
+  std::uint64_t number = 0;  ///< order of registration within the connection (D10)
+  std::string path;          ///< canonical
+  std::string token;
+  std::optional<std::uint32_t> depth;
+  /// What a relative watch does not see of a path: "/local/domain/<id>/".
+  std::size_t hidden_prefix = 0;
+};
+
+/// Feature bits of the ring page and of GET_FEATURE (A19).
+enum Feature : std::uint32_t {
+  kFeatureReconnect = 1,
+  kFeatureError = 2,
+  kFeatureWatchDepth = 4,
+  kFeatureDomIdAny = 8,
+};
+inline constexpr std::uint32_t kSocketFeatures = 14;
+inline constexpr std::uint32_t kOfferedFeatures = 15;
+
+class Connection {
+ public:
+  /// What is known of a peer when it connects.
+  struct Peer {
+    ConnectionId id = 0;
+    transactions::Caller caller;
+    std::int32_t pid = 0;  ///< SO_PEERCRED; 0: not a socket
+    std::uint32_t uid = 0;
+    std::string command;  ///< the peer's command name; any bytes
+    std::uint32_t features = kSocketFeatures;
+  };
+
+  explicit Connection(Peer peer) : peer_(std::move(peer)) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
+  [[nodiscard]] ConnectionId id() const noexcept { return peer_.id; }
+  [[nodiscard]] const transactions::Caller& caller() const noexcept { return peer_.caller; }
+  [[nodiscard]] bool has_feature(Feature bit) const noexcept { return (peer_.features & bit) != 0; }
+  [[nodiscard]] store::Origin origin() const noexcept {
+    return store::Origin{.domid = peer_.caller.domid,
+                         .incarnation = peer_.caller.incarnation,
+                         .connection = peer_.id,
+                         .pid = peer_.pid,
+                         .uid = peer_.uid,
+                         .command = peer_.command};
+  }
+  /// "dom0 connection 7 (pid 123 xl)", escaped: for logs.
+  [[nodiscard]] std::string describe() const;
+
+  Outbox outbox;
+
+  // --- owned by the Server -------------------------------------------------
+  std::map<TxId, std::unique_ptr<transactions::Branch>> branches;
+  TxId next_tx = 1;
+  /// By path, NUL and token: one client may register thousands.
+  std::unordered_map<std::string, Watch> watches;
+  std::uint64_t next_watch = 0;
+  /// Set when the connection must go; the transport closes it.
+  bool doomed = false;
+  /// Already on the list of connections with something to send.
+  bool dirty = false;
+
+  /// The request whose reply waits for its record; no further one is begun before it is released.
+  /// It is what a rollback has to answer anew.
+  struct Pending {
+    protocol::Header header;
+    std::string payload;  ///< of the request
+    bool ok = false;      ///< the reply: its data, or its error
+    protocol::Error error = protocol::Error::kInval;
+    std::string data;
+    bool wrote = false;  ///< it appended a record
+    Seq required = 0;
+  };
+  std::optional<Pending> pending;
+
+ private:
+  Peer peer_;
+};
+
+}  // namespace vxs::daemon

@@ -1,0 +1,98 @@
+#include "daemon/core/control_quota.hh"
+
+#include <fmt/format.h>
+
+#include "daemon/core/server.hh"
+#include "protocol/arguments.hh"
+
+namespace vxs::daemon {
+namespace {
+
+using protocol::Error;
+
+/// The name as CONTROL has it: soft ones have a command of their own and no prefix there.
+std::string_view plain_name(const config::QuotaInfo& info) {
+  constexpr std::string_view kSoft = "soft-";
+  return info.name.starts_with(kSoft) ? info.name.substr(kSoft.size()) : info.name;
+}
+
+std::string list(Server& server, bool soft) {
+  std::string text = soft ? "Soft quota settings:\n" : "Quota settings:\n";
+  for (const auto& info : config::quota_infos()) {
+    if (info.soft != soft) continue;
+    text += fmt::format("{:<17}: {:8} {}\n", plain_name(info),
+                        server.domains().globals()[info.quota], info.description);
+  }
+  return text;
+}
+
+ControlResult set(Server& server, ControlArgs args, bool soft) {
+  if (args.size() != 3) return tl::unexpected(Error::kInval);
+  const auto quota =
+      soft ? config::soft_quota_from_name(args[1]) : config::quota_from_name(args[1]);
+  if (!quota || config::quota_info(*quota).soft != soft) return tl::unexpected(Error::kInval);
+  const auto value = protocol::parse_decimal(args[2], config::kQuotaValueMax);
+  if (!value || *value == 0) return tl::unexpected(Error::kInval);
+  server.domains().globals()[*quota] = static_cast<std::uint32_t>(*value);
+  return "OK";
+}
+
+/// Quotas bind guests with a ring (G1). Where none is connected, what a domain uses of each is its
+/// nodes.
+ControlResult of_domain(Server& server, std::string_view text) {
+  const auto domid = protocol::parse_domid(text, protocol::EmptyDomId::kReject);
+  if (!domid) return tl::unexpected(domid.error());
+  const DomainRecord* record = server.domains().record(*domid);
+  if (record == nullptr) return tl::unexpected(Error::kNoent);
+  std::size_t nodes = 0;
+  server.head().tree().walk([&](std::string_view, const store::Node& node) {
+    if (node.perms()->owner() == *domid) ++nodes;
+    return true;
+  });
+  std::string reply = fmt::format("Domain {}:\n", *domid);
+  for (const auto& info : config::quota_infos()) {
+    if (info.soft) continue;
+    const std::size_t used = info.quota == config::Quota::kNodes ? nodes : 0;
+    reply += fmt::format("{:<17}: {:8} (max {:8})\n", info.name, used, record->quotas[info.quota]);
+  }
+  return reply;
+}
+
+ControlResult maximum(Server& server, ControlArgs args) {
+  if (args.size() > 2 || (args.size() == 2 && args[1] != "-r")) {
+    return tl::unexpected(Error::kInval);
+  }
+  // The highest per-domain values; no guest is connected to a daemon that serves sockets only.
+  std::string text = "Max. seen accounting values:\n";
+  std::map<DomId, std::size_t> owned;
+  server.head().tree().walk([&](std::string_view, const store::Node& node) {
+    if (node.perms()->owner() != server.domains().store_domid()) ++owned[node.perms()->owner()];
+    return true;
+  });
+  std::size_t most = 0;
+  for (const auto& [domid, count] : owned) most = std::max(most, count);
+  for (const auto& info : config::quota_infos()) {
+    if (info.soft) continue;
+    text +=
+        fmt::format("{:<17}: {:8}\n", info.name, info.quota == config::Quota::kNodes ? most : 0);
+  }
+  return text;
+}
+
+}  // namespace
+
+ControlResult control_quota(Server& server, ControlArgs args) {
+  if (args.empty()) return list(server, false);
+  if (args[0] == "set") return set(server, args, false);
+  if (args[0] == "max") return maximum(server, args);
+  if (args.size() == 1) return of_domain(server, args[0]);
+  return tl::unexpected(Error::kInval);
+}
+
+ControlResult control_quota_soft(Server& server, ControlArgs args) {
+  if (args.empty()) return list(server, true);
+  if (args[0] == "set") return set(server, args, true);
+  return tl::unexpected(Error::kInval);
+}
+
+}  // namespace vxs::daemon

@@ -1,0 +1,60 @@
+#include "daemon/core/handlers.hh"
+#include "daemon/core/paths.hh"
+#include "daemon/core/server.hh"
+#include "protocol/arguments.hh"
+#include "protocol/path.hh"
+
+namespace vxs::daemon {
+
+using protocol::Error;
+
+Reply handle_watch(Server& server, const Request& request) {
+  Connection& connection = request.connection;
+  const auto strings = protocol::split_strings<3>(request.payload);
+  const std::size_t most = connection.has_feature(kFeatureWatchDepth) ? 3 : 2;
+  if (strings.count < 2 || strings.count > most || !request.payload.ends_with('\0')) {
+    return reply_error(Error::kInval);
+  }
+  Watch watch;
+  if (strings.count == 3) {
+    const auto depth = protocol::parse_watch_depth(strings.at[2]);
+    if (!depth) return reply_error(depth.error());
+    watch.depth = *depth;
+  }
+  const std::string_view raw = strings.at[0];
+  const auto path = canonical_path(server, connection, raw, Names::kSpecialToo);
+  if (!path) return reply_error(path.error());
+  watch.path = *path;
+  watch.token = strings.at[1];
+  if (!raw.starts_with('/') && !raw.starts_with('@')) {
+    watch.hidden_prefix = path->size() - raw.size();
+  }
+  const auto added = server.watches().add(connection, std::move(watch));
+  if (!added) return reply_error(added.error());
+  server.observer().object(true, "watch", *added);
+
+  Reply reply = reply_data();
+  server.send_reply(connection, request.header, reply);
+  // The initial event says the path as the client spelled it and asks nobody's permission (B9).
+  server.send_event(**added, Watches::visible_path(**added, (*added)->path), 0);
+  reply.sent = true;
+  return reply;
+}
+
+Reply handle_unwatch(Server& server, const Request& request) {
+  const auto strings = protocol::split_strings<2>(request.payload);
+  if (strings.count != 2 || !request.payload.ends_with('\0')) return reply_error(Error::kInval);
+  const auto path = canonical_path(server, request.connection, strings.at[0], Names::kSpecialToo);
+  if (!path) return reply_error(path.error());
+  const auto removed = server.watches().remove(request.connection, *path, strings.at[1]);
+  if (!removed) return reply_error(removed.error());
+  return reply_data();
+}
+
+Reply handle_reset_watches(Server& server, const Request& request) {
+  server.watches().remove_all(request.connection);
+  server.drop_branches(request.connection);
+  return reply_data();
+}
+
+}  // namespace vxs::daemon

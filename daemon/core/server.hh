@@ -1,0 +1,154 @@
+// The dispatcher: requests in, replies, events and journal records out. It does
+// no I/O but through Journal, reads no clock but Clock, and takes no lock.
+//
+// One thread: the main thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/clock.hh"
+#include "daemon/core/connection.hh"
+#include "daemon/core/control.hh"
+#include "daemon/core/domains.hh"
+#include "daemon/core/observer.hh"
+#include "daemon/core/request.hh"
+#include "daemon/core/watches.hh"
+#include "protocol/wire.hh"
+#include "store/journal/journal.hh"
+#include "transactions/branch_set.hh"
+#include "transactions/fired.hh"
+#include "transactions/head.hh"
+
+namespace vxs::daemon {
+
+struct ServerOptions {
+  /// A connection with more events than this undelivered is closed (A14).
+  std::size_t max_event_bytes = 16U << 20;
+  transactions::PinLimits pins;
+};
+
+/// Counters for `CONTROL vxs-status` and tests.
+struct ServerCounters {
+  std::uint64_t requests = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t merges = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t events = 0;
+  std::uint64_t refused_writes = 0;  ///< because the journal could not take them
+  std::uint64_t rollbacks = 0;
+};
+
+class Server {
+ public:
+  /// All references must outlive the Server. `head` is the recovered tree and belongs to the Server
+  /// from now on.
+  Server(const ServerOptions& options, store::Journal& journal, Clock& clock,
+         transactions::Head& head, Domains& domains, Observer& observer);
+
+  /// A version of the tree and the record it came with.
+  struct Version {
+    Seq record_seq = 0;
+    Seq head_seq = 0;
+    store::Tree tree;
+  };
+  /// The newest version that is safe under the policy: what checkpoints and history may see.
+  [[nodiscard]] Version safe_version() const;
+
+  // --- transport side --------------------------------------------------------
+  /// The connection lives until remove_connection().
+  Connection& add_connection(Connection::Peer peer);
+  void remove_connection(Connection& connection);
+  /// True while a request may be handled: the last one's reply was released.
+  [[nodiscard]] bool ready_for(const Connection& connection) const noexcept {
+    return !connection.pending && !connection.doomed;
+  }
+  /// Handles one request. REQUIRES ready_for(connection). Its output is in outboxes afterwards.
+  void handle(Connection& connection, const protocol::Header& header, std::string_view payload);
+  /// Connections that got output, were released or doomed since the last call. Pointers are valid
+  /// until the connection is removed.
+  [[nodiscard]] std::vector<Connection*> take_dirty();
+
+  // --- the loop's side -------------------------------------------------------
+  /// End of a pass of the loop: hands the journal what was appended, and releases what is safe.
+  void end_of_pass();
+  /// The journal says that more became safe, or that its thread failed.
+  void journal_progressed();
+  /// About once in a while (100 ms): moves old bases, tries a failing journal again. True if it
+  /// wants to be called again soon.
+  bool tick();
+
+  // --- handlers' side --------------------------------------------------------
+  [[nodiscard]] transactions::Head& head() noexcept { return head_; }
+  [[nodiscard]] Domains& domains() noexcept { return domains_; }
+  [[nodiscard]] Watches& watches() noexcept { return watches_; }
+  [[nodiscard]] Clock& clock() noexcept { return clock_; }
+  [[nodiscard]] Observer& observer() noexcept { return observer_; }
+  [[nodiscard]] const store::Journal& journal() const noexcept { return journal_; }
+  [[nodiscard]] const ServerCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size(); }
+  [[nodiscard]] std::size_t branch_count() const noexcept { return branches_.size(); }
+  [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
+  [[nodiscard]] std::string& path_scratch() noexcept { return path_scratch_; }
+  [[nodiscard]] Control& control() noexcept { return control_; }
+
+  /// Evaluates a store request outside or inside (request.branch) a transaction and commits what it
+  /// does.
+  [[nodiscard]] Reply run(const Request& request, const transactions::Operation& operation);
+  [[nodiscard]] Reply start_transaction(Connection& connection);
+  [[nodiscard]] Reply end_transaction(const Request& request, bool commit);
+  void drop_branch(Connection& connection, TxId id);
+  void drop_branches(Connection& connection);
+  /// A commit of the daemon's own. Errors: kNospc, kIo when the journal refuses.
+  [[nodiscard]] tl::expected<void, protocol::Error> commit_own(
+      std::span<const store::Change> changes, std::string_view note);
+  /// The StartRecord of this run.
+  [[nodiscard]] tl::expected<void, protocol::Error> record_start(std::string_view boot_id,
+                                                                 std::uint64_t incarnation,
+                                                                 std::string_view version);
+
+  void send_reply(Connection& connection, const protocol::Header& request, const Reply& reply);
+  /// Queues an event for a watch; dropped if it would not fit a message (B9), merged by D14.
+  void send_event(Watch& watch, std::string_view path, Seq required);
+
+ private:
+  [[nodiscard]] tl::expected<Seq, protocol::Error> append(store::Record record, Seq seq);
+  [[nodiscard]] Reply commit_request(Connection& connection, std::span<const store::Change> changes,
+                                     std::string_view ok);
+  void fire(const std::vector<transactions::Fired>& fired, const store::Tree& before, Seq seq);
+  void mark_dirty(Connection& connection);
+  void keep_version();
+  void release();
+  void rollback(const store::IoError& cause);
+  void answer_again(Connection& connection, protocol::Error error, Seq safe);
+  [[nodiscard]] protocol::Error refuse(const store::IoError& cause);
+
+  ServerOptions options_;
+  store::Journal& journal_;
+  Clock& clock_;
+  transactions::Head& head_;
+  Domains& domains_;
+  Observer& observer_;
+  Watches watches_;
+  transactions::BranchSet branches_;
+  Control control_;
+  std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> dirty_;
+  std::deque<Version> versions_;
+  ServerCounters counters_;
+  bool refusing_ = false;  ///< writes are being refused; said once
+
+  // Reused by every request; their contents mean nothing between requests.
+  std::vector<store::Change> changes_;
+  std::vector<transactions::Fired> fired_;
+  std::string scratch_;
+  std::string path_scratch_;
+};
+
+}  // namespace vxs::daemon

@@ -1,0 +1,129 @@
+#include "daemon/core/watches.hh"
+
+#include <algorithm>
+
+#include "protocol/path.hh"
+
+namespace vxs::daemon {
+namespace {
+
+using protocol::Error;
+
+/// D10: connections in order of creation, in each by registration.
+void sort_for_delivery(std::vector<Watch*>& watches) {
+  if (watches.size() < 2) return;
+  std::sort(watches.begin(), watches.end(), [](const Watch* a, const Watch* b) {
+    const auto a_id = a->connection->id();
+    const auto b_id = b->connection->id();
+    return a_id != b_id ? a_id < b_id : a->number < b->number;
+  });
+}
+
+/// Neither half can contain a NUL.
+std::string watch_key(std::string_view path, std::string_view token) {
+  std::string key;
+  key.reserve(path.size() + 1 + token.size());
+  key.append(path).push_back('\0');
+  key.append(token);
+  return key;
+}
+
+bool may_read(const transactions::Caller& caller, const store::Node* node) {
+  return node != nullptr &&
+         (transactions::rights_of(caller, *node->perms()) & transactions::kRightRead) != 0;
+}
+
+}  // namespace
+
+bool may_hear(const transactions::Caller& caller, std::string_view path,
+              const store::PermRef& old_perms, bool consult_parent, const store::Tree& tree) {
+  if (caller.privileged) return true;
+  if (may_read(caller, tree.find(path))) return true;
+  if (old_perms && (transactions::rights_of(caller, *old_perms) & transactions::kRightRead) != 0) {
+    return true;
+  }
+  return consult_parent && may_read(caller, tree.find(protocol::parent_path(path)));
+}
+
+tl::expected<Watch*, Error> Watches::add(Connection& connection, Watch watch) {
+  const auto [at, fresh] =
+      connection.watches.try_emplace(watch_key(watch.path, watch.token), std::move(watch));
+  if (!fresh) return tl::unexpected(Error::kExist);
+  Watch& added = at->second;
+  added.connection = &connection;
+  added.number = connection.next_watch++;
+  index_.add(added.path, added.depth, &added);
+  ++size_;
+  return &added;
+}
+
+tl::expected<void, Error> Watches::remove(Connection& connection, std::string_view path,
+                                          std::string_view token) {
+  const auto found = connection.watches.find(watch_key(path, token));
+  if (found == connection.watches.end()) return tl::unexpected(Error::kNoent);
+  index_.remove(found->second.path, &found->second);
+  connection.watches.erase(found);
+  --size_;
+  return {};
+}
+
+void Watches::remove_all(Connection& connection) {
+  for (auto& [key, watch] : connection.watches) index_.remove(watch.path, &watch);
+  size_ -= connection.watches.size();
+  connection.watches.clear();
+}
+
+std::string_view Watches::visible_path(const Watch& watch, std::string_view path) {
+  return path.substr(std::min(watch.hidden_prefix, path.size()));
+}
+
+void Watches::fire(const transactions::Fired& fired, const store::Tree& before,
+                   const store::Tree& after, const Emit& emit) {
+  if (size_ == 0 || protocol::is_special(fired.path)) return;
+  if (fired.removed && fired.children_first) fire_below(fired, before, emit);
+  fire_node(fired, before, after, emit);
+  if (fired.removed && !fired.children_first) fire_below(fired, before, emit);
+}
+
+void Watches::fire_node(const transactions::Fired& fired, const store::Tree& before,
+                        const store::Tree& after, const Emit& emit) {
+  matches_.clear();
+  index_.match(fired.path, [this](Watch* watch) { matches_.push_back(watch); });
+  sort_for_delivery(matches_);
+  const bool in_transaction = !fired.children_first;
+  const store::Tree& tree = fired.removed && !in_transaction ? before : after;
+  for (Watch* watch : matches_) {
+    if (!may_hear(watch->connection->caller(), fired.path, fired.old_perms,
+                  !(fired.removed && in_transaction), tree)) {
+      continue;
+    }
+    emit(*watch, visible_path(*watch, fired.path));
+  }
+}
+
+void Watches::fire_below(const transactions::Fired& fired, const store::Tree& before,
+                         const Emit& emit) {
+  // Watches of one path come together; only nodes that existed have changed (D6).
+  std::vector<Watch*> group;
+  const auto flush = [&] {
+    if (group.empty()) return;
+    const std::string_view path = group.front()->path;
+    if (const store::Node* node = before.find(path)) {
+      sort_for_delivery(group);
+      for (Watch* watch : group) {
+        if (may_hear(watch->connection->caller(), path, node->perms(), fired.children_first,
+                     before)) {
+          emit(*watch, visible_path(*watch, path));
+        }
+      }
+    }
+    group.clear();
+  };
+  index_.match_subtree_exact(fired.path, fired.children_first, [&](Watch* watch) {
+    if (!group.empty() && group.front()->path != watch->path) flush();
+    group.push_back(watch);
+  });
+  flush();
+}
+
+}  // namespace vxs::daemon

@@ -1,0 +1,62 @@
+// Watches of all connections and the events they get (conformance B9..B11, D1..D19).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/connection.hh"
+#include "daemon/watch/watch_index.hh"
+#include "protocol/error.hh"
+#include "store/tree.hh"
+#include "transactions/fired.hh"
+
+#include <tl/expected.hpp>
+
+namespace vxs::daemon {
+
+/// One thread. Holds pointers to the watches that connections own.
+class Watches {
+ public:
+  /// Adds a watch. Errors: kExist for the same path and token (depth is not compared).
+  [[nodiscard]] tl::expected<Watch*, protocol::Error> add(Connection& connection, Watch watch);
+  /// Errors: kNoent.
+  [[nodiscard]] tl::expected<void, protocol::Error> remove(Connection& connection,
+                                                           std::string_view path,
+                                                           std::string_view token);
+  void remove_all(Connection& connection);
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return index_.bytes(); }
+
+  /// Called with each event to queue, connections in order of creation, each connection's watches
+  /// in order of registration (D10). `path` is as the watcher sees it (D3).
+  using Emit = std::function<void(Watch& watch, std::string_view path)>;
+
+  /// Reports one fired path. `before` and `after` are the tree around the commit.
+  void fire(const transactions::Fired& fired, const store::Tree& before, const store::Tree& after,
+            const Emit& emit);
+
+  /// The path a watcher is told for `path` (D3).
+  [[nodiscard]] static std::string_view visible_path(const Watch& watch, std::string_view path);
+
+ private:
+  void fire_node(const transactions::Fired& fired, const store::Tree& before,
+                 const store::Tree& after, const Emit& emit);
+  void fire_below(const transactions::Fired& fired, const store::Tree& before, const Emit& emit);
+
+  WatchIndex index_;
+  std::size_t size_ = 0;
+  std::vector<Watch*> matches_;
+};
+
+/// D8: may `caller` hear of a change of `path`? By the node's list in `tree`, the list the node had
+/// before, or its parent's. A removed node is judged by what it had (D7), in a transaction by
+/// nothing else (D13).
+[[nodiscard]] bool may_hear(const transactions::Caller& caller, std::string_view path,
+                            const store::PermRef& old_perms, bool consult_parent,
+                            const store::Tree& tree);
+
+}  // namespace vxs::daemon

@@ -1,0 +1,205 @@
+#include "daemon/history/history_thread.hh"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <chrono>
+
+#include "daemon/process/signals.hh"
+
+namespace vxs::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// Visible within 1 s is the promise; a quarter leaves room for the work itself.
+constexpr auto kPublishAfter = 250ms;
+constexpr std::int64_t kBusyPauseMs = 20;
+constexpr std::int64_t kIdlePauseMs = 200;
+constexpr std::int64_t kRetryPauseMs = 2000;
+constexpr int kRecordsPerLook = 512;
+
+}  // namespace
+
+HistoryThread::HistoryThread(store::Env& env, store::HistoryOptions options,
+                             const store::Journal& journal, Hooks hooks)
+    : env_(env), options_(std::move(options)), journal_(journal), hooks_(std::move(hooks)) {}
+
+HistoryThread::~HistoryThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void HistoryThread::start(Seq border) {
+  border_ = border;
+  const process::SignalsBlocked blocked;
+  thread_ = std::thread([this] { run(); });
+  (void)pthread_setname_np(thread_.native_handle(), "vxs-history");
+}
+
+void HistoryThread::stop(std::int64_t patience_ms, const std::function<void()>& pump) {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  const auto until = Clock::now() + std::chrono::milliseconds(patience_ms);
+  while (!ended_.load(std::memory_order_acquire) && Clock::now() < until) {
+    pump();
+    std::this_thread::sleep_for(1ms);
+  }
+}
+
+store::HistoryStats HistoryThread::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+bool HistoryThread::rest(std::int64_t milliseconds) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::chrono::milliseconds(milliseconds), [this] { return stopping_; });
+  return !stopping_;
+}
+
+void HistoryThread::run() {
+  while (!run_writer()) {
+    // A repository that cannot be written is tried again; the journal keeps what it needs
+    // meanwhile.
+    if (!rest(kRetryPauseMs)) break;
+  }
+  ended_.store(true, std::memory_order_release);
+}
+
+bool HistoryThread::fail(const store::HistoryError& error) {
+  if (!failing_.exchange(true)) {
+    hooks_.say(true, fmt::format("history is not being written: {}; the store goes on, history "
+                                 "continues by itself when this is mended",
+                                 error.message));
+  }
+  return false;
+}
+
+bool HistoryThread::run_writer() {
+  auto writer = store::open_history_writer(env_, options_);
+  if (!writer) return fail(writer.error());
+  published(**writer);
+  return follow(**writer);
+}
+
+void HistoryThread::published(store::HistoryWriter& writer) {
+  if (failing_.exchange(false)) hooks_.say(false, "history is being written again");
+  durable_.store(writer.durable_seq(), std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    stats_ = writer.stats();
+  }
+  hooks_.post([this, seq = writer.durable_seq()] { hooks_.durable(seq); });
+}
+
+bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason) {
+  HistorySnapshot snapshot;
+  {
+    hooks_.post([this] {
+      const HistorySnapshot pinned = hooks_.pin();
+      const std::lock_guard lock(mutex_);
+      snapshot_ = pinned;
+      wake_.notify_all();
+    });
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return snapshot_.has_value() || stopping_; });
+    if (!snapshot_) return true;  // ends without it; the next start asks again
+    snapshot = *snapshot_;
+    snapshot_.reset();
+  }
+  const bool first = writer.durable_seq() == 0;
+  const Seq gap_to = snapshot.seq;
+  const Seq gap_from = first ? 1 : from;
+  const std::uint64_t lost = gap_to >= gap_from ? gap_to - gap_from + 1 : 0;
+  const auto added = writer.add_snapshot(*snapshot.tree, snapshot.seq, snapshot.time_us, gap_from,
+                                         gap_to, lost, reason);
+  hooks_.post([this] { hooks_.unpin(); });
+  if (!added) return fail(added.error());
+  const auto done = writer.publish();
+  if (!done) return fail(done.error());
+  hooks_.say(false, fmt::format("history: Seq {} to {} are in one commit only ({})", gap_from,
+                                gap_to, reason));
+  published(writer);
+  return true;
+}
+
+bool HistoryThread::follow(store::HistoryWriter& writer) {
+  auto tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
+  auto oldest_unpublished = Clock::now();
+  bool open_pack = false;
+  std::optional<store::HistoryError> error;
+  const auto add = [&](const store::Record& record) {
+    const auto added = writer.add(record);
+    if (!added) error = added.error();
+  };
+
+  while (true) {
+    bool at_end = false;
+    bool lost = false;
+    for (int i = 0; i < kRecordsPerLook && !at_end && !error; ++i) {
+      if (border_ != 0 && tail->position() == border_) {
+        lost = true;
+        break;
+      }
+      switch (tail->next(add)) {
+        case store::JournalTail::Next::kRecord:
+          if (!open_pack) oldest_unpublished = Clock::now();
+          open_pack = true;
+          break;
+        case store::JournalTail::Next::kEnd:
+          at_end = true;
+          break;
+        case store::JournalTail::Next::kLost:
+          lost = true;
+          break;
+      }
+      if (lost || writer.pack_is_full()) break;
+    }
+    if (error) return fail(*error);
+
+    bool stopping = false;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping = stopping_;
+    }
+    const bool due = open_pack && (writer.pack_is_full() || lost || (stopping && at_end) ||
+                                   Clock::now() - oldest_unpublished >= kPublishAfter);
+    if (due) {
+      const auto done = writer.publish();
+      if (!done) return fail(done.error());
+      open_pack = false;
+      published(writer);
+    }
+    if (lost) {
+      const bool border = border_ != 0 && tail->position() == border_;
+      const Seq from = tail->position();
+      border_ = 0;
+      if (!take_snapshot(writer, from,
+                         border ? "the state of an earlier boot ends here"
+                                : "the journal no longer has these records")) {
+        return false;
+      }
+      tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
+    }
+    if (stopping && (at_end || lost)) return true;
+    if (at_end) {
+      if (!open_pack) {
+        const auto more = writer.maintain();
+        if (!more) return fail(more.error());
+        if (*more) continue;
+      }
+      (void)rest(open_pack ? kBusyPauseMs : kIdlePauseMs);
+    }
+  }
+}
+
+}  // namespace vxs::daemon

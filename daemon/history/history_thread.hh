@@ -1,0 +1,93 @@
+// The thread that turns the journal into Git history (design §7). It follows the
+// journal on its own; the main thread never waits for it, and its failure is never the store's.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "store/history/history_writer.hh"
+#include "store/journal/journal.hh"
+#include "store/journal/tail.hh"
+#include "store/tree.hh"
+
+namespace vxs::daemon {
+
+/// What the main thread answers when the thread asks for a whole tree.
+struct HistorySnapshot {
+  const store::Tree* tree = nullptr;  ///< stays alive and unchanged until release() is posted
+  Seq seq = 0;
+  std::int64_t time_us = 0;
+};
+
+class HistoryThread {
+ public:
+  struct Hooks {
+    /// Runs a task on the main thread, soon.
+    std::function<void(std::function<void()>)> post;
+    /// Main thread: pins the newest safe version and says which it is.
+    std::function<HistorySnapshot()> pin;
+    /// Main thread: lets it go.
+    std::function<void()> unpin;
+    /// Main thread: Git holds everything up to here.
+    std::function<void(Seq)> durable;
+    /// Any thread: a sentence for the operator's log.
+    std::function<void(bool error, std::string sentence)> say;
+  };
+
+  HistoryThread(store::Env& env, store::HistoryOptions options, const store::Journal& journal,
+                Hooks hooks);
+  ~HistoryThread();
+  HistoryThread(const HistoryThread&) = delete;
+  HistoryThread& operator=(const HistoryThread&) = delete;
+
+  /// Begins. The records of an earlier boot end at `state_from` (0: there is no such border): what
+  /// follows starts from the tree as it is then, not from what history has.
+  void start(Seq state_from);
+  /// Makes visible what is safe now, then ends the thread; gives up after `patience_ms`. While it
+  /// waits, `pump` is called on the main thread so that posted tasks run.
+  void stop(std::int64_t patience_ms, const std::function<void()>& pump);
+
+  // Any thread.
+  [[nodiscard]] Seq durable_seq() const noexcept {
+    return durable_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool failing() const noexcept { return failing_.load(std::memory_order_relaxed); }
+  [[nodiscard]] store::HistoryStats stats() const;
+
+ private:
+  void run();
+  /// One life of a writer: from opening the repository to an error or the end.
+  bool run_writer();
+  bool follow(store::HistoryWriter& writer);
+  bool take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason);
+  void published(store::HistoryWriter& writer);
+  bool fail(const store::HistoryError& error);
+  /// Sleeps, or returns false at once when it is time to end.
+  bool rest(std::int64_t milliseconds);
+
+  store::Env& env_;
+  store::HistoryOptions options_;
+  const store::Journal& journal_;
+  Hooks hooks_;
+  store::PermTable perms_;  ///< of the thread's records
+  std::thread thread_;
+  std::atomic<Seq> durable_{0};
+  std::atomic<bool> failing_{false};
+  std::atomic<bool> ended_{false};
+  Seq border_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;                    // guarded by mutex_
+  std::optional<HistorySnapshot> snapshot_;  // guarded by mutex_
+  store::HistoryStats stats_;                // guarded by mutex_
+};
+
+}  // namespace vxs::daemon

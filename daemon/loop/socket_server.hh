@@ -1,0 +1,91 @@
+// Clients on the unix socket: accept, read, hand requests to the Server, write
+// what their outboxes hold, close.
+//
+// Limits (issue "the daemon on sockets", 3): nothing is read from a socket with 256 KiB unsent; a
+// connection is served a few requests per pass, so that none starves the others; a lack of
+// descriptors pauses accepting, nothing else.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/core/server.hh"
+#include "daemon/loop/event_loop.hh"
+#include "daemon/process/descriptor.hh"
+
+namespace vxs::daemon {
+
+/// One thread, the loop's.
+class SocketServer {
+ public:
+  /// `next_id` is the first connection id to give. `listen_fd` is non-blocking and outlives this
+  /// object.
+  SocketServer(EventLoop& loop, Server& server, int listen_fd, ConnectionId next_id);
+  ~SocketServer();
+  SocketServer(const SocketServer&) = delete;
+  SocketServer& operator=(const SocketServer&) = delete;
+
+  /// Begins to accept.
+  void start();
+  /// No new clients and no new requests; what is queued may still be flushed.
+  void stop_reading();
+
+  /// True if requests wait that were read already: the loop must not sleep.
+  [[nodiscard]] bool has_backlog() const noexcept { return !backlog_.empty(); }
+  /// Serves requests that were read already, a few of each connection.
+  void serve_backlog();
+  /// Sends what the outboxes of changed connections hold, and closes what is to be closed.
+  void flush();
+
+  [[nodiscard]] ConnectionId next_id() const noexcept { return next_id_; }
+
+ private:
+  struct Client {
+    process::Descriptor fd;
+    Connection* connection = nullptr;
+    Interest read;
+    Interest write;
+    std::string input;        ///< read, not yet handled; at most one read more than a frame
+    std::size_t handled = 0;  ///< of input
+    bool reading = true;
+    bool writing = false;
+    bool ended = false;   ///< the peer sends no more
+    bool broken = false;  ///< nothing can be sent any more, or it sent nonsense
+    bool queued = false;  ///< in backlog_
+  };
+
+  void accept_clients();
+  void add_client(int fd);
+  void on_readable(Client& client);
+  void receive(Client& client);
+  void serve(Client& client, std::size_t budget);
+  /// Handles whole frames from `bytes`; returns how many bytes were used.
+  std::size_t handle_frames(Client& client, std::string_view bytes, std::size_t budget);
+  void send(Client& client);
+  void watch_descriptor(Client& client);
+  [[nodiscard]] bool may_read(const Client& client) const;
+  [[nodiscard]] bool has_request(const Client& client) const;
+  void queue(Client& client);
+  void close_if_done(Client& client);
+  [[nodiscard]] std::size_t budget() const noexcept;
+
+  EventLoop& loop_;
+  Server& server_;
+  int listen_fd_;
+  ConnectionId next_id_;
+  Interest accepting_;
+  Interest accept_again_;
+  std::unordered_map<Connection*, std::unique_ptr<Client>> clients_;
+  std::deque<Client*> backlog_;
+  /// Closed in this pass; a callback of theirs may still be running.
+  std::vector<std::unique_ptr<Client>> closed_;
+  std::vector<char> buffer_;
+  bool stopping_ = false;
+};
+
+}  // namespace vxs::daemon
