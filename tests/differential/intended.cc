@@ -47,11 +47,14 @@ std::vector<std::string> arguments(const Difference& d) {
   return result;
 }
 
-// Not a decimal number up to 65535. The empty string counts as 0 (B18).
-bool bad_domid(const std::string& text) {
+// Not a decimal number up to 65535.
+bool bad_number(const std::string& text) {
   const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
   return !digits || std::strtoull(text.c_str(), nullptr, 10) > 65535;
 }
+
+// The empty string counts as 0 for GET_DOMAIN_PATH only (B18).
+bool bad_domid(const std::string& text) { return text.empty() || bad_number(text); }
 
 bool first_domid_bad(const Difference& d) {
   const auto list = arguments(d);
@@ -75,8 +78,8 @@ bool long_path(const Difference& d) {
 }
 
 bool domain_path_of_junk(const Difference& d) {
-  return is(d, support::kGetDomainPath) && first_domid_bad(d) && answered(d, "OK", "EINVAL") &&
-         both_quiet(d);
+  return is(d, support::kGetDomainPath) && !arguments(d).empty() && bad_number(arguments(d)[0]) &&
+         answered(d, "OK", "EINVAL") && both_quiet(d);
 }
 
 bool query_of_junk(const Difference& d) {
@@ -102,7 +105,7 @@ bool introduce_zero(const Difference& d) {
 }
 
 bool target_zero(const Difference& d) {
-  return is(d, support::kSetTarget) && first_domid_zero(d) && answered(d, "OK", "ENOENT") &&
+  return is(d, support::kSetTarget) && first_domid_zero(d) && answered(d, "OK", "EINVAL") &&
          both_quiet(d);
 }
 
@@ -117,7 +120,7 @@ bool odd_permission_number(const Difference& d) {
   const bool odd =
       std::any_of(list.begin() + (list.empty() ? 0 : 1), list.end(), [](const auto& entry) {
         const std::string number = entry.substr(std::min<size_t>(entry.size(), 1));
-        return bad_domid(number) || (number.size() > 1 && number[0] == '0');
+        return bad_number(number) || (number.size() > 1 && number[0] == '0');
       });
   return is(d, support::kSetPerms) && odd && outcome(d.subject) == "EINVAL" && quiet(d.subject);
 }
@@ -163,8 +166,7 @@ constexpr std::array<Intended, 13> kIntended{{
     {"B16", "SET_TARGET with no domid: what atoi makes of it; EINVAL", target_junk, nullptr},
     {"B14", "INTRODUCE of no domid: taken for domain 0; EINVAL", introduce_junk, nullptr},
     {"F5", "INTRODUCE of domain 0: rebinds its ring; refused with EINVAL", introduce_zero, nullptr},
-    {"B16", "SET_TARGET of domain 0 to itself: OK; ENOENT without Xen (design 8)", target_zero,
-     nullptr},
+    {"B16", "SET_TARGET of domain 0 to itself: OK; EINVAL, as B15 has it", target_zero, nullptr},
     {"B7", "GET_PERMS of a special node: EINVAL; its permissions", special_permissions_read,
      nullptr},
     {"B8", "permission numbers with sign, space, octal zero, over 65535: taken; EINVAL",

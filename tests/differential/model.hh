@@ -28,6 +28,8 @@ class ModelTree {
   // Whether existence, value or permissions of a node differ.
   [[nodiscard]] bool differs_at(const std::string& path, const ModelTree& other) const;
 
+  [[nodiscard]] bool has(const std::string& path) const { return nodes_.contains(path); }
+
   // Every node's path in map order.
   [[nodiscard]] std::vector<std::string> paths() const;
 
@@ -55,13 +57,12 @@ class ModelTransaction {
 
   // True and `head` moved on, or false when a replay on `head` would have been
   // answered differently (EAGAIN).
-  bool commit(ModelTree& head) const;
+  bool commit(ModelTree& head);
 
-  // Paths named by requests that changed something in the view.
+  // After a commit, of its replay: paths named by requests that changed something.
   [[nodiscard]] const std::set<std::string>& named() const { return named_; }
   // Those of them that an RM removed.
   [[nodiscard]] const std::set<std::string>& removed() const { return removed_; }
-  [[nodiscard]] bool wrote() const { return !named_.empty(); }
 
  private:
   struct Asked {
@@ -74,6 +75,7 @@ class ModelTransaction {
   std::vector<Asked> asked_;
   std::set<std::string> named_;
   std::set<std::string> removed_;
+  bool wrote_ = false;
 };
 
 // The events a watch on `/m` gets for a commit that moved the head from
