@@ -10,8 +10,6 @@
 namespace vxs::process {
 namespace {
 
-constexpr int kAttempts = 10;
-
 struct flock whole_file() {
   struct flock lock {};
   lock.l_type = F_WRLCK;
@@ -31,24 +29,24 @@ bool still_named(int fd, const std::string& path) {
 }  // namespace
 
 StartResult<FileLock> FileLock::acquire(const std::string& path, const std::string& resource) {
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  HolderPatience patience;
+  for (;;) {
     Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) return start_error("cannot open " + resource + " " + path, errno);
     struct flock lock = whole_file();
     if (::fcntl(file.get(), F_SETLK, &lock) == 0) {
       if (still_named(file.get(), path)) return FileLock(std::move(file));
-      continue;
-    }
-    if (errno != EACCES && errno != EAGAIN) {
+    } else if (errno != EACCES && errno != EAGAIN) {
       return start_error("cannot lock " + resource + " " + path, errno);
     }
+    // Held, or the name was replaced under us. Nobody holds it any more: 0, an unknown holder.
     struct flock held = whole_file();
-    if (::fcntl(file.get(), F_GETLK, &held) == 0 && held.l_type != F_UNLCK) {
-      return start_error(resource + " " + path + " is in use by " + describe_process(held.l_pid));
+    const bool is_held = ::fcntl(file.get(), F_GETLK, &held) == 0 && held.l_type != F_UNLCK;
+    const pid_t holder = is_held ? held.l_pid : 0;
+    if (!patience.wait_for(holder)) {
+      return start_error(resource + " " + path + " is in use by " + describe_process(holder));
     }
-    // Its holder let go in between: try again.
   }
-  return start_error(resource + " " + path + " keeps changing hands");
 }
 
 }  // namespace vxs::process

@@ -15,7 +15,8 @@ namespace vxs::process {
 class FileLock {
  public:
   /// Opens or creates (0600) `path` and locks it. `resource` is for the error: "<resource>
-  /// <path> is in use by pid …". Errors: cannot open; held by another process.
+  /// <path> is in use by pid …". A holder that is just being killed is waited for (holder.hh).
+  /// Errors: cannot open; held by another process.
   [[nodiscard]] static StartResult<FileLock> acquire(const std::string& path,
                                                      const std::string& resource);
 

@@ -1,5 +1,6 @@
 #include "daemon/process/listen_socket.hh"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -34,11 +35,33 @@ Descriptor stream_socket() {
   return Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-std::string describe_peer(int fd) {
+/// Who listens at the other end; 0 if that cannot be told.
+pid_t peer_of(int fd) {
   ucred peer{};
   socklen_t size = sizeof(peer);
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "another process";
-  return describe_process(peer.pid);
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+bool hung_up(int fd) {
+  pollfd watched{fd, 0, 0};
+  return ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLHUP) != 0;
+}
+
+/// Connects until nobody listens any more. The errno of the connection that failed. Errors:
+/// somebody listens, and is not just ending.
+StartResult<int> connect_until_refused(const std::string& path, const Address& address) {
+  HolderPatience patience;
+  for (;;) {
+    const Descriptor probe = stream_socket();
+    if (!probe) return start_error("cannot create a socket", errno);
+    if (::connect(probe.get(), address.get(), sizeof(address.un)) != 0) return errno;
+    const pid_t peer = peer_of(probe.get());
+    do {
+      if (!patience.wait_for(peer)) {
+        return start_error("socket " + path + " is in use by " + describe_process(peer));
+      }
+    } while (!hung_up(probe.get()));
+  }
 }
 
 /// Removes a stale socket. Errors: somebody answers; it is no socket; it cannot be removed.
@@ -51,16 +74,13 @@ StartResult<void> clear_name(const std::string& path, const Address& address) {
   if (!S_ISSOCK(status.st_mode)) {
     return start_error(path + " exists and is not a socket; it is left alone");
   }
-  const Descriptor probe = stream_socket();
-  if (!probe) return start_error("cannot create a socket", errno);
-  if (::connect(probe.get(), address.get(), sizeof(address.un)) == 0) {
-    return start_error("socket " + path + " is in use by " + describe_peer(probe.get()));
-  }
+  const auto answer = connect_until_refused(path, address);
+  if (!answer) return tl::make_unexpected(answer.error());
   // EAGAIN: its queue of waiting connections is full, so somebody is listening.
-  if (errno == EAGAIN) return start_error("socket " + path + " is in use by a busy process");
-  if (errno == EPROTOTYPE) return start_error(path + " is a socket of another type");
-  if (errno != ECONNREFUSED && errno != ENOENT) {
-    return start_error("cannot tell whether " + path + " is in use", errno);
+  if (*answer == EAGAIN) return start_error("socket " + path + " is in use by a busy process");
+  if (*answer == EPROTOTYPE) return start_error(path + " is a socket of another type");
+  if (*answer != ECONNREFUSED && *answer != ENOENT) {
+    return start_error("cannot tell whether " + path + " is in use", *answer);
   }
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return start_error("cannot remove the stale socket " + path, errno);

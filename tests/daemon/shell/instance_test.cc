@@ -79,6 +79,23 @@ TEST_F(SecondInstance, AfterKillNineTheNextOneTakesOver) {
   EXPECT_EQ(read_text(in("pid")), std::to_string(second.pid()) + "\n");
 }
 
+// kill(1) returns long before the killed process has given its locks and sockets back.
+TEST_F(SecondInstance, RightAfterKillNineItWaitsForTheDyingOne) {
+  for (int round = 0; round < 5; ++round) {
+    const std::string name = "round" + std::to_string(round);
+    support::ChildProcess first = start(
+        {"-N", "-F", in("pid")}, {{"TINY_LINGER", "1"}, {"TINY_REPORT", in(name + ".r")}}, name);
+    ASSERT_TRUE(eventually([&] { return read_text(in(name)).find("ready") != std::string::npos; }))
+        << read_text(in(name));
+    first.signal(SIGKILL);  // and nobody waits for it
+    support::ChildProcess second = start({"-N", "-F", in("pid")}, {}, name + "-next");
+    EXPECT_TRUE(eventually([&] {
+      return read_text(in(name + "-next")).find("ready") != std::string::npos;
+    })) << read_text(in(name + "-next"));
+    second.kill9();
+  }
+}
+
 class Directories : public TinyDaemonTest {
  protected:
   [[nodiscard]] unsigned mode_of(const std::string& name) const {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <cerrno>
 #include <cstring>
@@ -142,6 +143,27 @@ TEST(Holder, NamesPidAndCommandLine) {
   EXPECT_THAT(self, HasSubstr("daemon_process_test"));
   EXPECT_THAT(describe_process(0), HasSubstr("another pid namespace"));
   EXPECT_THAT(describe_process(0x3FFFFFFF), HasSubstr("cannot be read"));
+}
+
+TEST(Holder, TellsTheLivingFromThoseThatAreEnding) {
+  EXPECT_FALSE(is_ending(::getpid()));
+  EXPECT_FALSE(is_ending(0x3FFFFFFF));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  EXPECT_FALSE(is_ending(child));
+  ::kill(child, SIGKILL);
+  bool ending = false;
+  for (int i = 0; i < 500 && !ending; ++i) {
+    ending = is_ending(child);
+    if (!ending) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(ending);  // a zombie at the latest: nobody has waited for it
+  ::waitpid(child, nullptr, 0);
+  EXPECT_FALSE(is_ending(child));
 }
 
 TEST(Signals, I9_WritingToAClosedPeerIsAnErrorCode) {

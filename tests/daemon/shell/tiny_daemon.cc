@@ -1,10 +1,13 @@
 // The shell of vxenstored without a store: starts as the daemon does, then accepts and closes
 // connections until SIGTERM. TINY_FAIL=<text> fails, TINY_DIE=<signal> dies and TINY_SLOW=<ms>
-// waits before it is ready; TINY_REPORT=<file> tells what the tests cannot see from outside.
+// waits before it is ready; TINY_LINGER=1
+// keeps 200 MB to give back at its end, so that dying takes a while; TINY_REPORT=<file> tells what
+// the tests cannot see from outside.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -111,6 +114,10 @@ int main(int argc, char** argv) {
   spdlog::info("ready");
   startup.succeed();
   report();
+  if (std::getenv("TINY_LINGER")) {
+    (void)::mmap(nullptr, 200'000'000, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  }
   const int code = serve(*instance, stopped);
   instance->retire();
   spdlog::info("leaving");
