@@ -171,13 +171,12 @@ IndexBlock* make_pair(const IndexEntry& a, const IndexEntry& b, unsigned level, 
   return chain[level];
 }
 
-}  // namespace
-
-IndexEntry* index_find(IndexBlock* root, const ChildName& name, bool& unique) noexcept {
+template <bool kOwner>
+IndexEntry* find_entry(IndexBlock* root, const ChildName& name, bool& unique) noexcept {
   IndexBlock* block = root;
   for (unsigned level = 0; level < kIndexLevels; ++level) {
     if (block == nullptr) return nullptr;
-    if (block->references != 1) unique = false;
+    if (kOwner && block->references != 1) unique = false;
     const std::uint32_t bit = digit_bit(name.hash, level);
     if ((block->entries & bit) != 0) {
       IndexEntry* entry = block->entry(place(block->entries, bit));
@@ -186,10 +185,21 @@ IndexEntry* index_find(IndexBlock* root, const ChildName& name, bool& unique) no
     if ((block->deeper & bit) == 0) return nullptr;
     block = *block->link(place(block->deeper, bit));
   }
-  if (block->references != 1) unique = false;
+  if (kOwner && block->references != 1) unique = false;
   const std::size_t at = collision_place(*block, name.view());
   if (at == block->entries || !TreeImpl::is(*block->entry(at)->node, name)) return nullptr;
   return block->entry(at);
+}
+
+}  // namespace
+
+IndexEntry* index_find(IndexBlock* root, const ChildName& name) noexcept {
+  bool ignored = false;
+  return find_entry<false>(root, name, ignored);
+}
+
+IndexEntry* index_find_unique(IndexBlock* root, const ChildName& name, bool& unique) noexcept {
+  return find_entry<true>(root, name, unique);
 }
 
 IndexEntry* index_own(IndexBlock*& root, const ChildName& name, Account& account) {

@@ -50,9 +50,12 @@ struct IndexBlock {
 #endif
 }
 
-/// The entry for `name`, nullptr if there is none. Clears `unique` if a block on the way is shared.
-[[nodiscard]] IndexEntry* index_find(IndexBlock* root, const ChildName& name,
-                                     bool& unique) noexcept;
+/// The entry for `name`, nullptr if there is none. Any thread may call it: it reads no reference
+/// count.
+[[nodiscard]] IndexEntry* index_find(IndexBlock* root, const ChildName& name) noexcept;
+/// The same for the owner thread; clears `unique` if a block on the way is shared.
+[[nodiscard]] IndexEntry* index_find_unique(IndexBlock* root, const ChildName& name,
+                                            bool& unique) noexcept;
 /// The same, with the way to it owned. REQUIRES: it exists, and `root`'s place is owned.
 [[nodiscard]] IndexEntry* index_own(IndexBlock*& root, const ChildName& name, Account& account);
 /// Adds an entry. REQUIRES: none has its name. Nothing changes if it throws std::bad_alloc.

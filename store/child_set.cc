@@ -141,9 +141,8 @@ void demote(ChildSet*& link, Account& account) noexcept {
   SmallSet* set = construct_small(memory, capacity);
   OrderPlace place = order_find(old.order, 0);
   while (place.leaf != nullptr) {
-    bool unique = false;
     const ChildName name = ChildName::whole(place.leaf->name(place.index));
-    Node* child = index_find(old.index, name, unique)->node;
+    Node* child = index_find(old.index, name)->node;
     TreeImpl::reference(child);
     append_small(*set, child);
     place = order_find(old.order, place.leaf->numbers[place.index] + 1);
@@ -195,8 +194,7 @@ Node* remove_small(ChildSet*& link, const ChildName& name, Account& account) {
 }  // namespace
 
 Node* large_find(const LargeSet& set, const ChildName& name) noexcept {
-  bool unique = false;
-  IndexEntry* entry = index_find(set.index, name, unique);
+  const IndexEntry* entry = index_find(set.index, name);
   return entry == nullptr ? nullptr : entry->node;
 }
 
@@ -209,7 +207,7 @@ Node** child_own(ChildSet*& link, const ChildName& name, Account& account) {
     return small(*link).children() + at;
   }
   bool unique = link->references == 1;
-  IndexEntry* entry = index_find(large(*link).index, name, unique);
+  IndexEntry* entry = index_find_unique(large(*link).index, name, unique);
   if (entry == nullptr) return nullptr;
   if (!unique) {
     own_large(link, account);
