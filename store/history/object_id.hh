@@ -59,8 +59,8 @@ class ObjectHasher {
   /// Of a blob whose bytes a guest chose: collision-detecting; nothing if the bytes look like half
   /// of a collision.
   [[nodiscard]] std::optional<ObjectId> hash_guest_blob(std::string_view data) const;
-  /// From now on hash_guest_blob() refuses `data` as if it were half of a collision: nobody can make
-  /// a real one that is a blob, so tests of what follows need this.
+  /// From now on hash_guest_blob() refuses `data` as if it were half of a collision: nobody can
+  /// make a real one that is a blob, so tests of what follows need this.
   void refuse(std::string data) { refused_ = std::move(data); }
   /// SHA-1 of bytes as they are (pack and index trailers).
   [[nodiscard]] ObjectId digest(std::string_view data);

@@ -36,11 +36,31 @@ std::string readme(const HistoryOptions& options) {
          "Only vxenstored writes here: clone it to do anything else.\n";
 }
 
+std::string flat_name(std::string name) {
+  std::ranges::replace(name, '/', '-');
+  return name;
+}
+
 }  // namespace
 
 HistoryResult<void> RepositoryFiles::sync_directory(const std::string& path) {
   if (!sync_) return {};
   if (const auto done = env_.sync_directory(path); !done) return io_failed(done.error());
+  return {};
+}
+
+void RepositoryFiles::discard(const std::string& path) {
+  if (env_.exists(path) && !env_.remove_file(path)) litter_.push_back(path);
+}
+
+HistoryResult<void> RepositoryFiles::clear_litter() {
+  while (!litter_.empty()) {
+    if (env_.exists(litter_.back())) {
+      const auto done = env_.remove_file(litter_.back());
+      if (!done) return io_failed(done.error());
+    }
+    litter_.pop_back();
+  }
   return {};
 }
 
@@ -54,37 +74,29 @@ HistoryResult<void> RepositoryFiles::write_new(const std::string& path, std::str
   };
   const auto done = fill();
   if (done) return {};
-  if (done.error().code != EEXIST) static_cast<void>(env_.remove_file(path));
+  if (done.error().code != EEXIST) discard(path);
   return io_failed(done.error());
 }
 
 HistoryResult<void> RepositoryFiles::replace_file(const std::string& name, std::string_view text) {
-  std::string flat = name;
-  std::ranges::replace(flat, '/', '-');
-  const std::string temporary = path_ + "/vxenstored/tmp/" + flat;
-  if (env_.exists(temporary)) {
-    if (const auto done = env_.remove_file(temporary); !done) return io_failed(done.error());
-  }
+  if (const auto done = clear_litter(); !done) return done;
+  const std::string temporary = path_ + "/vxenstored/tmp/" + flat_name(name);
   if (const auto done = write_new(temporary, text); !done) return done;
   const std::string target = path_ + "/" + name;
-  if (const auto done = env_.rename_file(temporary, target); !done) return io_failed(done.error());
+  if (const auto done = env_.rename_file(temporary, target); !done) {
+    discard(temporary);
+    return io_failed(done.error());
+  }
   return sync_directory(target.substr(0, target.rfind('/')));
 }
 
-HistoryResult<void> RepositoryFiles::write_locked(const std::string& name, std::string_view text,
-                                                  bool& own_lock) {
+HistoryResult<void> RepositoryFiles::write_locked(const std::string& name, std::string_view text) {
+  if (const auto done = clear_litter(); !done) return done;
   const std::string target = path_ + "/" + name;
   const std::string lock = target + ".lock";
-  if (own_lock) {
-    if (const auto done = env_.remove_file(lock); !done) return io_failed(done.error());
-    own_lock = false;
-  }
-  if (const auto done = write_new(lock, text); !done) {
-    own_lock = done.error().code != EEXIST && env_.exists(lock);
-    return done;
-  }
+  if (const auto done = write_new(lock, text); !done) return done;
   if (const auto done = env_.rename_file(lock, target); !done) {
-    own_lock = !env_.remove_file(lock);
+    discard(lock);
     return io_failed(done.error());
   }
   return sync_directory(target.substr(0, target.rfind('/')));
@@ -105,6 +117,8 @@ HistoryResult<void> RepositoryFiles::make_skeleton(const HistoryOptions& options
       {"HEAD", "ref: refs/heads/main\n"},
   }};
   for (const auto& [name, text] : files) {
+    // What an earlier attempt left
+    if (const auto done = remove("vxenstored/tmp/" + flat_name(name)); !done) return done;
     if (const auto done = replace_file(name, text); !done) return done;
   }
   return {};
@@ -156,6 +170,7 @@ HistoryResult<std::vector<std::string>> RepositoryFiles::pack_names() {
 }
 
 HistoryResult<void> RepositoryFiles::publish_pack(const PackBuilder::Finished& pack) {
+  if (const auto done = clear_litter(); !done) return done;
   const std::string name = "pack-" + pack.checksum.hex();
   const std::string temporary = path_ + "/vxenstored/tmp/" + name;
   const std::string target = path_ + "/objects/pack/" + name;
@@ -163,29 +178,29 @@ HistoryResult<void> RepositoryFiles::publish_pack(const PackBuilder::Finished& p
   if (env_.exists(target + ".idx") && env_.exists(target + ".pack")) {
     return sync_directory(path_ + "/objects/pack");
   }
-  for (const char* suffix : {".pack", ".idx"}) {
-    if (!env_.exists(temporary + suffix)) continue;
-    if (const auto done = env_.remove_file(temporary + suffix); !done)
-      return io_failed(done.error());
-  }
   if (const auto done = write_new(temporary + ".pack", pack.pack); !done) return done;
-  if (const auto done = write_new(temporary + ".idx", pack.index); !done) return done;
+  if (const auto done = write_new(temporary + ".idx", pack.index); !done) {
+    discard(temporary + ".pack");
+    return done;
+  }
   for (const char* suffix : {".pack", ".idx"}) {
     const auto done = env_.rename_file(temporary + suffix, target + suffix);
     if (done) continue;
-    // A pack without index is invisible, but the next try may have another name.
-    static_cast<void>(env_.remove_file(target + ".pack"));
+    // A pack without index is invisible; the next try may have another name.
+    for (const std::string& file : {temporary + ".pack", temporary + ".idx", target + ".pack"}) {
+      discard(file);
+    }
     return io_failed(done.error());
   }
   return sync_directory(path_ + "/objects/pack");
 }
 
 HistoryResult<void> RepositoryFiles::write_main(const ObjectId& id) {
-  return write_locked("refs/heads/main", id.hex() + '\n', own_main_lock_);
+  return write_locked("refs/heads/main", id.hex() + '\n');
 }
 
 HistoryResult<void> RepositoryFiles::write_packed_refs(std::string_view text) {
-  return write_locked("packed-refs", text, own_packed_lock_);
+  return write_locked("packed-refs", text);
 }
 
 HistoryResult<std::string> RepositoryFiles::read_packed_refs() {

@@ -45,8 +45,12 @@ class RepositoryFiles {
   [[nodiscard]] Env& env() noexcept { return env_; }
 
  private:
+  /// Removes a file of ours that a failure left; what cannot be removed now is removed before the
+  /// next write.
+  void discard(const std::string& path);
+  HistoryResult<void> clear_litter();
   HistoryResult<void> write_new(const std::string& path, std::string_view text);
-  HistoryResult<void> write_locked(const std::string& name, std::string_view text, bool& own_lock);
+  HistoryResult<void> write_locked(const std::string& name, std::string_view text);
   HistoryResult<void> make_skeleton(const HistoryOptions& options);
   HistoryResult<void> clean_up();
   HistoryResult<void> sync_directory(const std::string& path);
@@ -54,8 +58,7 @@ class RepositoryFiles {
   Env& env_;
   std::string path_;
   bool sync_;
-  bool own_main_lock_ = false;  // ours, and its removal failed
-  bool own_packed_lock_ = false;
+  std::vector<std::string> litter_;  // what discard() could not remove
 };
 
 }  // namespace vxs::store

@@ -1,0 +1,125 @@
+// Consolidation of packs.
+#include <filesystem>
+#include <random>
+
+#include "store/history/pack_keeper.hh"
+#include "store/history/pack_merge.hh"
+#include "tests/store/history/history_fixture.hh"
+
+namespace vxs::history_test {
+namespace {
+
+using HistoryMaintainTest = HistoryFixture;
+
+std::size_t packs_on_disk(const std::string& repository) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(repository + "/objects/pack")) {
+    if (entry.path().extension() == ".pack") ++count;
+  }
+  return count;
+}
+
+TEST_F(HistoryMaintainTest, ManySmallPacksBecomeFew) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 300; ++i) {
+    scenario.random_step(random);
+    flush();
+    for (;;) {
+      const auto more = writer->maintain();
+      ASSERT_TRUE(more) << more.error().message;
+      if (!*more) break;
+    }
+    ASSERT_LE(writer->stats().packs, 50U);
+  }
+  EXPECT_LE(writer->stats().packs, 24U);
+  EXPECT_EQ(complaints(repository), "");
+  EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+  reopen();
+  for (int i = 0; i < 20; ++i) scenario.random_step(random);
+  flush();
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+}
+
+TEST_F(HistoryMaintainTest, SupersededPacksGoAfterTheGraceAlsoAfterARestart) {
+  std::mt19937_64 random(2);
+  for (int i = 0; i < 100; ++i) {
+    scenario.random_step(random);
+    flush();
+  }
+  writer.reset();
+  store::RepositoryFiles files(*env, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  const auto now = store::PackKeeper::Clock::now();
+  store::PackKeeper keeper(files, *objects);
+  ASSERT_TRUE(keeper.open());
+  while (*keeper.step(now)) {
+  }
+  const std::size_t needed = keeper.pack_count();
+  EXPECT_LT(needed, 20U);
+  EXPECT_GT(packs_on_disk(repository), 90U);
+  EXPECT_EQ(fsck_complaints(repository), "");
+
+  store::PackKeeper later(files, *objects);
+  ASSERT_TRUE(later.open());
+  EXPECT_EQ(later.pack_count(), needed);
+  EXPECT_FALSE(*later.step(now + store::PackKeeper::kGrace / 2));
+  EXPECT_TRUE(*later.step(store::PackKeeper::Clock::now() + store::PackKeeper::kGrace));
+  EXPECT_EQ(packs_on_disk(repository), needed);
+  EXPECT_EQ(complaints(repository), "");
+  EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+  reopen();
+  for (int i = 0; i < 50; ++i) scenario.random_step(random);
+  flush();
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+  EXPECT_EQ(complaints(repository), "");
+}
+
+TEST_F(HistoryMaintainTest, ADamagedPackIsReportedOnceAndLeftAlone) {
+  for (int i = 0; i < 8; ++i) {
+    scenario.write("/a", std::string(200, static_cast<char>('a' + i)));
+    flush();
+  }
+  writer.reset();
+  std::string victim;
+  for (const auto& entry : std::filesystem::directory_iterator(repository + "/objects/pack")) {
+    if (entry.path().extension() == ".pack") victim = entry.path();
+  }
+  ASSERT_EQ(
+      shell("printf 'zzzz' | dd of='" + victim + "' bs=1 seek=40 conv=notrunc status=none").status,
+      0);
+  store::RepositoryFiles files(*env, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  store::PackKeeper keeper(files, *objects);
+  ASSERT_TRUE(keeper.open());
+  const auto step = keeper.step();
+  ASSERT_FALSE(step);
+  EXPECT_EQ(step.error().kind, store::HistoryError::Kind::kDamaged);
+  const auto next = keeper.step();
+  ASSERT_TRUE(next);
+  EXPECT_FALSE(*next);
+  EXPECT_EQ(packs_on_disk(repository), 8U);
+}
+
+TEST_F(HistoryMaintainTest, JoiningPacksWithTheSameObjectsKeepsChainsShort) {
+  // The same directory is written first in full in each pack; joined, later chains hang on the
+  // first one's.
+  for (int pack = 0; pack < 8; ++pack) {
+    for (int i = 0; i < 40; ++i) {
+      scenario.write("/dir/key" + std::to_string(i % 20), std::to_string(pack * 100 + i));
+    }
+    flush();
+  }
+  ASSERT_TRUE(*writer->maintain());
+  EXPECT_EQ(complaints(repository), "");
+  const std::string verify = shell("git verify-pack -v $(ls -S '" + repository +
+                                   "'/objects/pack/*.idx | head -1) | grep '^chain' | tail -1")
+                                 .text;
+  ASSERT_TRUE(verify.starts_with("chain length = ")) << verify;
+  EXPECT_LE(std::stoul(verify.substr(15)), store::PackMerge::kMaxMergedDepth);
+}
+
+}  // namespace
+}  // namespace vxs::history_test
