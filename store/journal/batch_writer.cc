@@ -53,11 +53,10 @@ IoResult<void> BatchWriter::open(const SegmentOpening& opening) {
   pending_ = opening;
   if (auto made = prepare(); !made) return made;
   if (auto entered = enter(std::exchange(next_, nullptr), opening); !entered) return entered;
-  if (auto synced = current_->file->sync(); !synced) {
-    abandon();
-    return synced;
-  }
-  return {};
+  auto synced = current_->file->sync();
+  if (synced) synced = store_->sync_names();
+  if (!synced) abandon();
+  return synced;
 }
 
 IoResult<void> BatchWriter::repair() {

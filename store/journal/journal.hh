@@ -94,7 +94,8 @@ class Journal {
   [[nodiscard]] virtual bool probe() = 0;
 
   /// Prepares the next segment ahead of need (slow system calls live here, not in append()); called
-  /// when the loop is idle or when wants_preparation().
+  /// whenever wants_preparation(). Over mapped memory a thread makes it, and wants_preparation()
+  /// becomes true once more for it to be taken.
   [[nodiscard]] virtual bool wants_preparation() const noexcept = 0;
   virtual void prepare() = 0;
 

@@ -37,6 +37,7 @@ void MappedJournal::begin(const SegmentOpening& opening) {
 }
 
 IoResult<void> MappedJournal::next_segment(std::size_t frame) {
+  if (preparer_.started()) collect_prepared();
   if (next_ && next_->bytes < kSegmentHeaderBytes + frame) store_->discard(std::move(next_));
   if (!next_) {
     auto made = store_->create(frame);
@@ -86,12 +87,21 @@ bool MappedJournal::probe() {
 }
 
 bool MappedJournal::wants_preparation() const noexcept {
-  return !next_ && failure_.code == 0 && fill_ >= prepare_at_;
+  if (next_ || failure_.code != 0) return false;
+  return preparer_.started() ? preparer_.done() : fill_ >= prepare_at_;
 }
 
 void MappedJournal::prepare() {
-  if (next_ || failure_.code != 0 || !current_) return;
-  auto made = store_->create();
+  if (!wants_preparation() || !current_) return;
+  if (preparer_.started()) {
+    collect_prepared();
+  } else {
+    preparer_.start();
+  }
+}
+
+void MappedJournal::collect_prepared() {
+  auto made = preparer_.take();
   if (made) {
     next_ = std::move(*made);
   } else {

@@ -3,14 +3,17 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "store/journal/journal_core.hh"
+#include "store/journal/segment_preparer.hh"
 
 namespace vxs::store {
 
 class MappedJournal final : public JournalCore {
  public:
-  using JournalCore::JournalCore;
+  MappedJournal(std::shared_ptr<SegmentStore> store, Seq last_seq)
+      : JournalCore(std::move(store), last_seq), preparer_(*store_) {}
   ~MappedJournal() override;
 
   [[nodiscard]] bool immediate() const noexcept override { return true; }
@@ -28,6 +31,9 @@ class MappedJournal final : public JournalCore {
   [[nodiscard]] IoResult<void> next_segment(std::size_t frame);
   void enter(std::shared_ptr<Segment> segment, const SegmentOpening& opening);
 
+  void collect_prepared();
+
+  SegmentPreparer preparer_;
   std::shared_ptr<Segment> current_;
   std::shared_ptr<Segment> next_;
   char* base_ = nullptr;  ///< of current_

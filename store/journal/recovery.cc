@@ -177,6 +177,7 @@ void Recovery::find_highest() {
 
 tl::expected<void, JournalError> Recovery::replay() {
   replayed_bytes_ = 0;
+  bool begun = report_.checkpoint_seq != 0;
   for (std::size_t i = 0; i < survey_.segments.size(); ++i) {
     const FoundSegment& segment = survey_.segments[i];
     if (segment.state == State::kUnused) continue;
@@ -188,16 +189,34 @@ tl::expected<void, JournalError> Recovery::replay() {
       return {};
     }
     if (segment.opening.first_seq > expected_) {
-      set_damage(segment.path, 0,
-                 "it begins with Seq " + std::to_string(segment.opening.first_seq) + ", but Seq " +
-                     std::to_string(expected_) + " is nowhere");
+      missing_before(i, begun);
       return {};
     }
+    begun = true;
     auto more = replay_segment(i);
     if (!more) return tl::unexpected(more.error());
     if (!*more) return {};
   }
   return {};
+}
+
+bool Recovery::survives_only_its_boot(const FoundSegment& segment) const noexcept {
+  return segment.identity.durability == Durability::kProcess && !same_boot(segment.identity);
+}
+
+// The first segment of a life and every checkpoint are synced with their names: a beginning that is
+// gone (`begun` false) is damage under any policy.
+void Recovery::missing_before(std::size_t index, bool begun) {
+  const FoundSegment& segment = survey_.segments[index];
+  const std::string what = "it begins with Seq " + std::to_string(segment.opening.first_seq) +
+                           ", but Seq " + std::to_string(expected_) + " is nowhere";
+  if (!begun || !survives_only_its_boot(segment)) {
+    set_damage(segment.path, 0, what);
+    return;
+  }
+  report_.notes.push_back(segment.path + ": " + what + "; cut after Seq " +
+                          std::to_string(expected_ - 1));
+  drop_from(index);
 }
 
 // A header that cannot be read: was it ever safe?
@@ -216,16 +235,14 @@ void Recovery::unreadable_segment(std::size_t index) {
                             ": the header did not survive the reboot; the records "
                             "from Seq " +
                             std::to_string(expected_) + " on are lost");
-    report_.bytes_cut += segment.file_bytes;
-    verdicts_[index].remove = true;
-    drop_after(index);
+    drop_from(index);
     return;
   }
   set_damage(segment.path, 0, "the segment's header is damaged");
 }
 
-void Recovery::drop_after(std::size_t index) {
-  for (std::size_t i = index + 1; i < survey_.segments.size(); ++i) {
+void Recovery::drop_from(std::size_t index) {
+  for (std::size_t i = index; i < survey_.segments.size(); ++i) {
     if (verdicts_[i].remove) continue;
     verdicts_[i].remove = true;
     report_.bytes_cut += survey_.segments[i].file_bytes;
@@ -276,10 +293,9 @@ bool Recovery::segment_ended(std::size_t index, Seq reached, bool torn, bool dam
                     std::none_of(survey_.segments.begin() + static_cast<std::ptrdiff_t>(index) + 1,
                                  survey_.segments.end(),
                                  [](const FoundSegment& s) { return s.state == State::kBad; });
-  if (limits_[index] != kNoLimit && reached >= limits_[index])
+  if (limits_[index] != kNoLimit && reached >= limits_[index]) {
     return true;  // what is wrong lies in an abandoned tail
-  const bool may_cut = torn && (last || (segment.identity.durability == Durability::kProcess &&
-                                         !same_boot(segment.identity)));
+  }
   const bool clean = !torn && !damaged;
   if (clean && limits_[index] == kNoLimit) return true;
   // An unreadable segment behind a clean end has the records that are missing: it is what to name.
@@ -287,7 +303,9 @@ bool Recovery::segment_ended(std::size_t index, Seq reached, bool torn, bool dam
       survey_.segments[index + 1].state == State::kBad) {
     return true;
   }
-  if (damaged || !may_cut) {
+  // Under process a power cut may take any of what was written since the boot, whole blocks too.
+  const bool may_cut = !damaged && (torn || !last) && (last || survives_only_its_boot(segment));
+  if (!may_cut) {
     set_damage(segment.path, offset,
                reason.empty() ? "it ends with Seq " + std::to_string(reached) +
                                     ", but a later segment continues from Seq " +
@@ -296,9 +314,10 @@ bool Recovery::segment_ended(std::size_t index, Seq reached, bool torn, bool dam
     return false;
   }
   report_.bytes_cut += cut;
-  report_.notes.push_back(segment.path + " at byte " + std::to_string(offset) + ": " + reason +
+  report_.notes.push_back(segment.path + " at byte " + std::to_string(offset) + ": " +
+                          (reason.empty() ? "the rest did not survive the reboot" : reason) +
                           "; cut after Seq " + std::to_string(reached));
-  drop_after(index);
+  drop_from(index + 1);
   return false;
 }
 

@@ -58,7 +58,9 @@ class Recovery {
                                    std::uint64_t offset, std::uint64_t cut,
                                    const std::string& reason);
   void unreadable_segment(std::size_t index);
-  void drop_after(std::size_t index);
+  void drop_from(std::size_t index);
+  void missing_before(std::size_t index, bool begun);
+  [[nodiscard]] bool survives_only_its_boot(const FoundSegment& segment) const noexcept;
   void set_damage(const std::string& path, std::uint64_t offset, const std::string& what);
 
   static constexpr Seq kNoLimit = std::numeric_limits<Seq>::max();

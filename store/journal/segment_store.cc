@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace vxs::store {
@@ -25,6 +26,10 @@ SegmentStore::SegmentStore(Env& env, const JournalOptions& options, SegmentKind 
       kind_(kind),
       incarnation_(incarnation),
       next_number_(first_number) {}
+
+SegmentStore::~SegmentStore() {
+  if (burial_.joinable()) burial_.join();
+}
 
 bool SegmentStore::exceeds_budget(std::size_t frame_bytes) const noexcept {
   return segment_size_for(options_.segment_bytes, frame_bytes) > options_.budget_bytes;
@@ -114,6 +119,8 @@ IoResult<void> SegmentStore::activate(const std::shared_ptr<Segment>& segment,
   return {};
 }
 
+IoResult<void> SegmentStore::sync_names() { return env_.sync_directory(options_.directory); }
+
 void SegmentStore::close_open(Seq last_seq) {
   const std::scoped_lock lock(mutex_);
   for (auto& segment : segments_) {
@@ -155,8 +162,21 @@ void SegmentStore::remove_covered(Seq covered) {
       const std::scoped_lock lock(mutex_);
       segments_.insert(segments_.begin(), gone.begin() + static_cast<std::ptrdiff_t>(i),
                        gone.end());
-      return;
+      gone.resize(i);
+      break;
     }
+  }
+  bury(std::move(gone));
+}
+
+// Unmapping 16 MiB gives 4096 pages back one by one, about 4 ms: not on the event loop.
+void SegmentStore::bury(std::vector<std::shared_ptr<Segment>> gone) {
+  if (gone.empty() || kind_ != SegmentKind::kMapped) return;
+  if (burial_.joinable()) burial_.join();
+  try {
+    burial_ = std::thread([dead = std::move(gone)]() mutable { dead.clear(); });
+  } catch (const std::system_error&) {
+    return;  // no thread to be had: they went here
   }
 }
 

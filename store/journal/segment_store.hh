@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "store/env.hh"
@@ -31,6 +32,9 @@ struct Segment {
 
 class SegmentStore {
  public:
+  ~SegmentStore();
+  SegmentStore(const SegmentStore&) = delete;
+  SegmentStore& operator=(const SegmentStore&) = delete;
   /// `incarnation` and `first_number` go into the segments made here.
   SegmentStore(Env& env, const JournalOptions& options, SegmentKind kind, std::uint64_t incarnation,
                std::uint64_t first_number);
@@ -46,13 +50,15 @@ class SegmentStore {
   /// its opening block; not synced. On error nothing changes.
   [[nodiscard]] IoResult<void> activate(const std::shared_ptr<Segment>& segment,
                                         const SegmentOpening& opening);
+  /// Makes the names of the segments durable.
+  [[nodiscard]] IoResult<void> sync_names();
   /// Says that the open segment ends at `last_seq`, and leaves none open.
   void close_open(Seq last_seq);
   /// Removes a segment that was never activated.
   void discard(std::shared_ptr<Segment> segment);
   /// Takes in a segment found by recovery, closed, in order.
   void adopt(std::shared_ptr<Segment> segment);
-  /// Removes the segments with no record above `covered`.
+  /// Removes the segments with no record above `covered`. The writer's thread only.
   void remove_covered(Seq covered);
   /// Removes closed segments without any record, once a later one says where the log stands.
   void remove_empty();
@@ -75,6 +81,7 @@ class SegmentStore {
   [[nodiscard]] IoResult<std::shared_ptr<Segment>> make(std::uint64_t number, std::uint64_t size);
   [[nodiscard]] IoResult<void> make_written(Segment& segment, const std::string& identity);
   [[nodiscard]] bool remove(const Segment& segment);
+  void bury(std::vector<std::shared_ptr<Segment>> gone);
   void forget_bytes(std::uint64_t size) noexcept;
 
   Env& env_;
@@ -85,6 +92,7 @@ class SegmentStore {
   std::uint64_t next_number_;
   std::vector<std::shared_ptr<Segment>> segments_;  ///< activated ones, oldest first
   std::atomic<std::uint64_t> bytes_{0};
+  std::thread burial_;  ///< of remove_covered()'s caller
 };
 
 }  // namespace vxs::store
