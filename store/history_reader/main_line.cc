@@ -54,7 +54,7 @@ ReadResult<ObjectId> resolve_moment(const Repository& repository, const Moment& 
     if (newest == 0) newest = commit.seq;
     oldest = commit;
     const bool reached = moment.kind == Moment::Kind::kSeq
-                             ? commit.seq <= moment.seq
+                             ? commit.seq <= moment.seq && !commit.split
                              : commit.committer_time * 1'000'000 <= moment.time_us;
     if (reached) found = id;
     return !reached;

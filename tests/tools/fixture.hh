@@ -15,7 +15,7 @@
 namespace vxs::test {
 
 class SampleTest : public testing::Test {
- protected:
+ public:
   SampleTest() : repository_(dir_.path() + "/history.git") {
     history_ = write_sample_history(repository_);
   }

@@ -61,7 +61,7 @@ TEST_F(FollowTest, PrintsNewCommitsWithinASecondOldestFirst) {
   add_commit(13, "dom0 create /n13 v", first);
   wait_for("dom0 create /n13 v");
   EXPECT_EQ(seqs(printed()).back(), "13");
-  EXPECT_EQ(std::count(printed().begin(), printed().end(), '\n'), 12);
+  EXPECT_EQ(lines(printed()).size(), 12u);
   child.kill9();
 }
 

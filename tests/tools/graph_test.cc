@@ -51,7 +51,7 @@ TEST_F(LogGraphTest, DrawsMergedAndFailedTransactionsBesideMain) {
   }
   ASSERT_GE(marks.size(), 12u) << run.out;
   marks.resize(11);
-  EXPECT_THAT(marks, ElementsAre("*", "| x", "* |", "|-|-.", "| | *", "* | |", "* | |      -",
+  EXPECT_THAT(marks, ElementsAre("*", "| x", "* |", "|-|-.", "| | *", "* | |", "* | |       -",
                                  "|-|-'", "|-'", "*", "*"))
       << run.out;
 }

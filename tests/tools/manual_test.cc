@@ -1,6 +1,7 @@
 // The manual page and --help name the same options.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <fstream>
 #include <regex>
 
@@ -56,7 +57,8 @@ std::string manual() {
 std::string part_of(const std::string& page, const std::string& command) {
   const std::size_t begin = page.find("\n.Ss " + command + "\n");
   if (begin == std::string::npos) return "";
-  return page.substr(begin, page.find("\n.S", begin + 1) - begin);
+  const std::size_t end = std::min(page.find("\n.Ss ", begin + 1), page.find("\n.Sh ", begin + 1));
+  return page.substr(begin, end - begin);
 }
 
 TEST(ManualTest, CommonOptionsAreThoseOfHelp) {

@@ -1,7 +1,11 @@
 // vxs fsck
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "store/history_reader/check.hh"
+#include "store/journal/inspect.hh"
 #include "tools/vxs/commands.hh"
 #include "tools/vxs/exit_code.hh"
 #include "tools/vxs/json.hh"
@@ -25,8 +29,10 @@ class Report {
     } else {
       context_.out.write(Colour::kRed, part);
       context_.out.write(": " + finding.what + "\n");
-      context_.out.write(Colour::kDim, "    what to do: ");
-      context_.out.write(finding.advice + "\n");
+      if (!finding.advice.empty()) {
+        context_.out.write(Colour::kDim, "    what to do: ");
+        context_.out.write(finding.advice + "\n");
+      }
     }
     context_.out.end_of_item();
   }
@@ -35,7 +41,7 @@ class Report {
     if (!context_.json()) context_.out.write(std::string(text) + "\n");
   }
 
-  int finish(const reader::CheckCounts& counts) {
+  [[nodiscard]] int finish(const reader::CheckCounts& counts) {
     if (context_.json()) {
       JsonObject json;
       json.text("part", "summary").number("findings", findings_);
@@ -55,6 +61,36 @@ class Report {
   Context& context_;
   std::uint64_t findings_ = 0;
 };
+
+std::string running_boot() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  std::getline(file, boot);
+  return boot;
+}
+
+/// Reads every segment and checkpoint. Returns whether there is a journal at all.
+bool check_journal(const std::string& directory, Report& report) {
+  const auto env = store::make_posix_env();
+  const auto journal = store::fsck_journal(*env, directory, running_boot());
+  if (!journal) {
+    report.add("journal", {journal.error().message, ""});
+    return true;
+  }
+  std::uint64_t records = 0;
+  for (const store::SegmentInfo& segment : journal->segments) records += segment.records;
+  for (const store::Finding& finding : journal->findings) {
+    if (finding.severity == store::Finding::Severity::kNote) {
+      report.note("journal: " + finding.text);
+    } else {
+      report.add("journal", {finding.text, ""});
+    }
+  }
+  report.note(fmt::format("journal: {} segments, {} records, {} checkpoints, up to Seq {}",
+                          journal->segments.size(), records, journal->checkpoints.size(),
+                          journal->last_seq));
+  return !journal->segments.empty() || !journal->checkpoints.empty();
+}
 
 /// Stock git's opinion. Its lines about what is only dangling (failed transactions that expired)
 /// are no findings.
@@ -83,9 +119,19 @@ int run(Context& context, const FsckOptions& options) {
   const auto location = locate(context.common);
   if (!location) return report(context, location.error());
   Report findings(context);
+  // A clone has no journal.
+  const bool has_journal =
+      (context.common.repository.empty() || !context.common.state_dir.empty()) &&
+      check_journal(location->journal_dir, findings);
+  reader::CheckCounts counts;
+  std::error_code error;
+  if (has_journal && !std::filesystem::exists(location->history_dir, error)) {
+    findings.note("history: there is no repository at " + location->history_dir);
+    return findings.finish(counts);
+  }
   const auto repository = reader::Repository::open(location->history_dir);
   if (!repository) return report(context, repository.error());
-  const auto counts = reader::check_history(
+  counts = reader::check_history(
       *repository, [&](const reader::Finding& finding) { findings.add("history", finding); });
   if (options.git) check_with_git(location->history_dir, findings);
   return findings.finish(counts);

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -15,8 +16,8 @@ namespace {
 constexpr std::size_t kBufferBytes = 64 << 10;
 /// Output that nobody completes a buffer of is shown after this long at the latest.
 constexpr std::chrono::milliseconds kFlushInterval{50};
-/// The one character outside ASCII that commit subjects have.
-constexpr std::string_view kArrow = "\xe2\x86\x92";
+/// The two characters outside ASCII that commit subjects have: an arrow and an ellipsis.
+constexpr std::array<std::string_view, 2> kOurs{"\xe2\x86\x92", "\xe2\x80\xa6"};
 
 std::string_view sequence(Colour colour) {
   switch (colour) {
@@ -48,9 +49,9 @@ void append_printable(std::string& out, std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if ((byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\t') {
       out += text[i];
-    } else if (text.substr(i, kArrow.size()) == kArrow) {
-      out += kArrow;
-      i += kArrow.size() - 1;
+    } else if (std::find(kOurs.begin(), kOurs.end(), text.substr(i, 3)) != kOurs.end()) {
+      out += text.substr(i, 3);
+      i += 2;
     } else {
       out += "\\x";
       out += kHex[byte >> 4];

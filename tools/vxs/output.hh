@@ -2,8 +2,8 @@
 // byte from a guest.
 //
 // Every byte goes through one filter that lets through printable ASCII, newline, tab and the arrow
-// of commit subjects; anything else is printed as \xNN. Colours are the only escape sequences, and
-// only this class writes them. write_raw() is the one way around (--raw).
+// and ellipsis of commit subjects; anything else is printed as \xNN. Colours are the only escape
+// sequences, and only this class writes them. write_raw() is the one way around (--raw).
 #pragma once
 
 #include <sys/types.h>

@@ -1,9 +1,11 @@
 // vxs status
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "store/history_reader/main_line.hh"
+#include "store/journal/inspect.hh"
 #include "tools/vxs/commands.hh"
 #include "tools/vxs/daemon_status.hh"
 #include "tools/vxs/exit_code.hh"
@@ -64,14 +66,45 @@ reader::ReadResult<Lines> history_lines(const Location& location) {
   return lines;
 }
 
+std::string_view find(const Lines& lines, std::string_view key) {
+  const auto line =
+      std::find_if(lines.begin(), lines.end(), [&](const auto& each) { return each.first == key; });
+  return line == lines.end() ? std::string_view() : std::string_view(line->second);
+}
+
+Lines journal_lines(const std::string& directory) {
+  Lines lines{{"directory", directory}};
+  const auto env = store::make_posix_env();
+  const auto journal = store::list_journal(*env, directory);
+  if (!journal) {
+    lines.emplace_back("error", journal.error().message);
+    return lines;
+  }
+  lines.emplace_back("segments", std::to_string(journal->segments.size()));
+  lines.emplace_back("first seq", std::to_string(journal->first_seq));
+  lines.emplace_back("checkpoints", std::to_string(journal->checkpoints.size()));
+  if (!journal->checkpoints.empty()) {
+    const store::CheckpointMeta& newest = journal->checkpoints.back().meta;
+    lines.emplace_back("newest checkpoint", fmt::format("Seq {} at {}", newest.seq,
+                                                        reader::format_local_time(newest.time_us)));
+  }
+  lines.emplace_back("bytes", std::to_string(journal->bytes));
+  return lines;
+}
+
+bool is_large_size(std::string_view key, std::string_view value) {
+  return key.ends_with("bytes") && value.size() > 6 && value.size() < 19 &&
+         std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 void write_part(Output& out, std::string_view name, const Lines& lines) {
   out.write(Colour::kBold, name);
   out.write("\n");
   for (const auto& [key, value] : lines) {
     out.write(fmt::format("  {:<22}", fmt::format("{}:", key)));
-    out.write(key.ends_with("bytes") && value.size() > 6
-                  ? fmt::format("{} ({})\n", value, megabytes(std::stoull(value)))
-                  : value + "\n");
+    out.write(value == "failing" ? Colour::kRed : Colour::kNone, value);
+    if (is_large_size(key, value)) out.write(" (" + megabytes(std::stoull(value)) + ")");
+    out.write("\n");
   }
 }
 
@@ -88,10 +121,9 @@ int run(Context& context, const StatusOptions&) {
   if (!location) return report(context, location.error());
   const auto daemon = ask_daemon(location->socket);
   const auto history = history_lines(*location);
-  const Files segments = count_files(location->journal_dir, "", "");
-  const Lines journal{{"directory", location->journal_dir},
-                      {"files", std::to_string(segments.count)},
-                      {"bytes", std::to_string(segments.bytes)}};
+  // The daemon knows best where its journal is.
+  const std::string_view told = daemon ? find(*daemon, "journal-dir") : std::string_view();
+  const Lines journal = journal_lines(told.empty() ? location->journal_dir : std::string(told));
   const Lines no_daemon{{"error", daemon ? "" : daemon.error()}};
   const Lines no_history{{"error", history ? "" : history.error().message}};
   if (context.json()) {
@@ -106,7 +138,10 @@ int run(Context& context, const StatusOptions&) {
     write_part(context.out, "history", history ? *history : no_history);
   }
   if (!daemon && !history) return kExitUnreadable;
-  return daemon ? kExitOk : kExitFinding;
+  const bool failing = daemon && std::any_of(daemon->begin(), daemon->end(), [](const auto& line) {
+                         return line.second == "failing";
+                       });
+  return daemon && !failing ? kExitOk : kExitFinding;
 }
 
 }  // namespace vxs::tools
