@@ -125,6 +125,44 @@ bool odd_permission_number(const Difference& d) {
   return is(d, support::kSetPerms) && odd && outcome(d.subject) == "EINVAL" && quiet(d.subject);
 }
 
+bool unwatch_malformed(const Difference& d) {
+  const std::string_view path = first_argument(d.step.payload);
+  return is(d, support::kUnwatch) && (!absolute(path) || path.size() > 3072) &&
+         answered(d, "ENOENT", "EINVAL") && both_quiet(d);
+}
+
+// The same replies and, for each client, the same events in another order.
+bool only_order_differs(const Difference& d) {
+  if (!replies_agree(d.step, d.reference, d.subject)) return false;
+  if (d.reference.before_reply != d.subject.before_reply) return false;
+  return std::equal(d.reference.events.begin(), d.reference.events.end(), d.subject.events.begin(),
+                    [](auto mine, auto theirs) {
+                      std::sort(mine.begin(), mine.end());
+                      std::sort(theirs.begin(), theirs.end());
+                      return mine == theirs;
+                    });
+}
+
+// No event for a node stands behind one for an ancestor of it.
+bool descendants_first(const std::vector<support::Event>& events) {
+  for (size_t i = 0; i < events.size(); ++i) {
+    const std::string ancestor = absolute(events[i].path).value_or("") + "/";
+    for (size_t j = i + 1; j < events.size(); ++j) {
+      if (absolute(events[j].path).value_or("").starts_with(ancestor)) return false;
+    }
+  }
+  return true;
+}
+
+bool commit_order(const Difference& d) {
+  return d.step.kind == Kind::kEnd && only_order_differs(d);
+}
+
+bool sibling_order(const Difference& d) {
+  return is(d, support::kRm) && only_order_differs(d) &&
+         std::all_of(d.subject.events.begin(), d.subject.events.end(), descendants_first);
+}
+
 bool feature_message(const Difference& d) {
   return (is(d, support::kGetFeature) || is(d, support::kSetFeature)) &&
          outcome(d.reference) == "ENOSYS" && both_quiet(d);
@@ -139,6 +177,11 @@ bool control_text(const Difference& d) {
   const std::string_view command = first_argument(d.step.payload);
   return is(d, support::kControl) && (command == "help" || command == "quota") &&
          answered(d, "OK", "OK") && both_quiet(d);
+}
+
+bool control_log_listing(const Difference& d) {
+  return is(d, support::kControl) && arguments(d) == std::vector<std::string>{"log"} &&
+         answered(d, "EINVAL", "OK") && both_quiet(d);
 }
 
 // Takes back a watch that only the subject accepted.
@@ -156,7 +199,7 @@ void set_same_permissions(Lockstep& pair, const Difference& d) {
   pair.subject().quietly(d.step, support::kSetPerms, payload);
 }
 
-constexpr std::array<Intended, 13> kIntended{{
+constexpr std::array<Intended, 17> kIntended{{
     {"B9", "WATCH with a depth: EINVAL; accepted, sockets have feature 4", depth_watch, unwatch},
     {"C5", "a path of 2049 to 3072 bytes: EINVAL; allowed to the privileged", long_path, unwatch},
     {"B18", "GET_DOMAIN_PATH of no domid: what atoi makes of it; EINVAL", domain_path_of_junk,
@@ -171,9 +214,16 @@ constexpr std::array<Intended, 13> kIntended{{
      nullptr},
     {"B8", "permission numbers with sign, space, octal zero, over 65535: taken; EINVAL",
      odd_permission_number, set_same_permissions},
+    {"B10", "UNWATCH of a malformed or overlong path: ENOENT; EINVAL", unwatch_malformed, nullptr},
+    {"D11", "events of a commit: by first access, reads too; by first change", commit_order,
+     nullptr},
+    {"D5", "events of a removed subtree: siblings as created; siblings in any order", sibling_order,
+     nullptr},
     {"B19", "GET_FEATURE and SET_FEATURE: ENOSYS; known", feature_message, nullptr},
     {"B21", "GET_QUOTA and SET_QUOTA: ENOSYS; known", quota_message, nullptr},
     {"H2", "CONTROL help and quota list other commands and quotas", control_text, nullptr},
+    {"H2", "CONTROL log without argument: EINVAL; lists the switches", control_log_listing,
+     nullptr},
 }};
 
 }  // namespace

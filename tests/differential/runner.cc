@@ -11,6 +11,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr size_t kLongestTranscript = 60;
+
 NextStep from(const std::vector<Step>& steps, size_t& position) {
   return [&steps, &position](const Discipline&) -> std::optional<Step> {
     if (position == steps.size()) return std::nullopt;
@@ -111,7 +113,9 @@ std::vector<Step> shrink(const Pairing& pairing, const RunResult& failed,
 std::string transcript(const Pairing& pairing, const std::vector<Step>& steps) {
   Lockstep pair(pairing.reference, pairing.subject);
   std::string text;
+  const size_t shown_from = steps.size() - std::min(steps.size(), kLongestTranscript);
   for (size_t i = 0; i < steps.size(); ++i) {
+    if (i == shown_from) text.clear();
     const auto difference = pair.run(steps[i]);
     const std::string number = std::to_string(i + 1) + ". ";
     if (!difference) {

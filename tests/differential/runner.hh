@@ -49,7 +49,8 @@ std::vector<Step> shrink(std::vector<Step> failing, const StillFails& still_fail
 std::vector<Step> shrink(const Pairing& pairing, const RunResult& failed,
                          std::chrono::seconds budget);
 
-// The steps with the replies of a fresh run, the difference last.
+// The steps with the replies of a fresh run, the difference last; of a long
+// run only the end.
 std::string transcript(const Pairing& pairing, const std::vector<Step>& steps);
 
 }  // namespace vxs::differential
