@@ -94,7 +94,7 @@ std::string complaints(const std::string& repository) {
     text += indexer_complaint(pack);
   }
   if (!any_pack) return text;
-  const Output verify = git(repository, "verify-pack objects/pack/*.idx");
+  const Output verify = git(repository, "verify-pack '" + repository + "'/objects/pack/*.idx");
   if (verify.status != 0) text += verify.text;
   return text;
 }
