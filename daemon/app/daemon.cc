@@ -116,7 +116,24 @@ process::StartResult<void> Daemon::recover_from_history(store::JournalOptions& o
   return {};
 }
 
+void Daemon::handle_signals() {
+  const auto on = [this](int number, EventLoop::Callback callback) {
+    signals_.push_back(loop_.signal(number, std::move(callback)));
+    signals_.back().enable();
+  };
+  on(SIGTERM, [this] { stopping_ = true; });
+  on(SIGINT, [this] { stopping_ = true; });
+  on(SIGHUP, [this] {
+    if (const auto reopened = trace_.reopen(); !reopened) {
+      spdlog::warn("the trace file {} could not be opened again; tracing is off", trace_.file());
+    }
+    observer_.trace_changed();
+  });
+}
+
 process::StartResult<void> Daemon::begin() {
+  // Before anybody can know our pid: a signal must not end us half-way.
+  handle_signals();
   server_ =
       std::make_unique<Server>(ServerOptions{}, *journal_, clock_, *head_, domains_, observer_);
   starts_ = report_.starts + 1;
@@ -177,26 +194,6 @@ void Daemon::start_history() {
 // --- serving -----------------------------------------------------------------
 
 void Daemon::run() {
-  const Interest terminate = [this] {
-    Interest interest = loop_.signal(SIGTERM, [this] { stopping_ = true; });
-    interest.enable();
-    return interest;
-  }();
-  const Interest interrupt = [this] {
-    Interest interest = loop_.signal(SIGINT, [this] { stopping_ = true; });
-    interest.enable();
-    return interest;
-  }();
-  const Interest hang_up = [this] {
-    Interest interest = loop_.signal(SIGHUP, [this] {
-      if (const auto reopened = trace_.reopen(); !reopened) {
-        spdlog::warn("the trace file {} could not be opened again; tracing is off", trace_.file());
-      }
-      observer_.trace_changed();
-    });
-    interest.enable();
-    return interest;
-  }();
   Interest timer;
   timer = loop_.timer([this, &timer] {
     housekeeping();

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/app/checkpointer.hh"
 #include "daemon/config/config.hh"
@@ -40,6 +41,7 @@ class Daemon {
   process::StartResult<void> recover(bool xen_present);
   process::StartResult<void> recover_from_history(store::JournalOptions& options);
   process::StartResult<void> begin();
+  void handle_signals();
   void start_history();
   void add_control_commands();
   void one_pass();
@@ -59,6 +61,7 @@ class Daemon {
   LogObserver observer_;
   Domains domains_;
   EventLoop loop_;
+  std::vector<Interest> signals_;
   std::string boot_id_;
   store::RecoveryReport report_;
   std::unique_ptr<store::Journal> journal_;

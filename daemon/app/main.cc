@@ -38,8 +38,9 @@ int serve(const config::Config& config, process::Startup& startup) {
   if (const auto published = instance->publish_pid(); !published) {
     return fail(published.error().text);
   }
-  startup.succeed();
+  // READY first: under Type=notify the parent that succeed() releases must not be gone before it.
   if (const auto told = notifier.ready(); !told) spdlog::warn("{}", told.error().text);
+  startup.succeed();
   (*daemon)->run();
   (void)notifier.stopping();
   instance->retire();
@@ -61,13 +62,14 @@ int main(int argc, char** argv) {
                      ? process::Startup::in_background()
                      : process::StartResult<process::Startup>(process::Startup::in_foreground());
   if (!startup) {
-    std::fprintf(stderr, "xenstored: %s\n", startup.error().text.c_str());
+    std::fprintf(stderr, "vxenstored: %s\n", startup.error().text.c_str());
     return 1;
   }
   int code = 1;
   try {
     code = serve(*config, *startup);
   } catch (const std::exception& error) {
+    spdlog::critical("ending: {}", error.what());
     startup->fail(error.what());
   }
   logging::stop();

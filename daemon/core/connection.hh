@@ -84,6 +84,8 @@ class Connection {
   bool doomed = false;
   /// Already on the list of connections with something to send.
   bool dirty = false;
+  /// Already on the list of connections with something that waits for the journal.
+  bool waiting = false;
 
   /// The request whose reply waits for its record; no further one is begun before it is released.
   /// It is what a rollback has to answer anew.

@@ -38,6 +38,8 @@ class Outbox {
   /// Takes back what depends on records above `safe`: they were lost and nobody saw them.
   void rollback(Seq safe);
 
+  /// True if something waits for a record to be safe.
+  [[nodiscard]] bool gated() const noexcept { return !marks_.empty(); }
   [[nodiscard]] bool empty() const noexcept { return sent_ == bytes_.size(); }
   [[nodiscard]] std::size_t unsent() const noexcept { return bytes_.size() - sent_; }
   [[nodiscard]] std::size_t unsent_event_bytes() const noexcept { return event_bytes_; }

@@ -39,6 +39,7 @@ void Server::remove_connection(Connection& connection) {
   watches_.remove_all(connection);
   drop_branches(connection);
   std::erase(dirty_, &connection);
+  std::erase(waiting_, &connection);
   observer_.object(false, "connection", &connection);
   connections_.erase(connection.id());
 }
@@ -49,11 +50,16 @@ void Server::mark_dirty(Connection& connection) {
   dirty_.push_back(&connection);
 }
 
-std::vector<Connection*> Server::take_dirty() {
-  std::vector<Connection*> taken;
-  taken.swap(dirty_);
-  for (Connection* connection : taken) connection->dirty = false;
-  return taken;
+void Server::take_dirty(std::vector<Connection*>& out) {
+  out.clear();
+  out.swap(dirty_);
+  for (Connection* connection : out) connection->dirty = false;
+}
+
+void Server::mark_waiting(Connection& connection, Seq required) {
+  if (connection.waiting || required <= journal_.safe_seq()) return;
+  connection.waiting = true;
+  waiting_.push_back(&connection);
 }
 
 // --- requests ----------------------------------------------------------------
@@ -105,12 +111,13 @@ void Server::send_reply(Connection& connection, const Header& request, const Rep
   const std::string_view payload = ok ? reply.data : std::string_view(error);
   const std::uint32_t type = ok ? request.type : static_cast<std::uint32_t>(MessageType::kError);
   if (observer_.tracing()) observer_.reply_out(connection, type, payload);
+  const Seq required = reply.from_head ? journal_.last_seq() : 0;
   connection.outbox.append_reply(Header{.type = type,
                                         .req_id = request.req_id,
                                         .tx_id = request.tx_id,
                                         .len = static_cast<std::uint32_t>(payload.size())},
-                                 payload, reply.from_head ? journal_.last_seq() : 0,
-                                 journal_.safe_seq());
+                                 payload, required, journal_.safe_seq());
+  mark_waiting(connection, required);
   mark_dirty(connection);
 }
 
@@ -124,6 +131,7 @@ void Server::send_event(Watch& watch, std::string_view path, Seq required) {
   }
   ++counters_.events;
   if (observer_.tracing()) observer_.event_out(connection, path, watch.token);
+  mark_waiting(connection, required);
   mark_dirty(connection);
   if (connection.outbox.unsent_event_bytes() > options_.max_event_bytes) {
     observer_.warn(fmt::format("closing {}: it left {} bytes of watch events unread (limit {})",
@@ -367,11 +375,13 @@ Server::Version Server::safe_version() const {
 void Server::release() {
   const Seq safe = journal_.safe_seq();
   while (versions_.size() > 1 && versions_[1].record_seq <= safe) versions_.pop_front();
-  for (auto& [id, connection] : connections_) {
+  std::erase_if(waiting_, [&](Connection* connection) {
     connection->outbox.release(safe);
     if (connection->pending && connection->pending->required <= safe) connection->pending.reset();
-    if (!connection->outbox.sendable().empty() || connection->doomed) mark_dirty(*connection);
-  }
+    mark_dirty(*connection);
+    connection->waiting = connection->outbox.gated() || connection->pending.has_value();
+    return !connection->waiting;
+  });
 }
 
 void Server::end_of_pass() {
@@ -406,8 +416,14 @@ void Server::rollback(const store::IoError& cause) {
   branches_.restart_above(head_, clock_.monotonic_us());
 
   // Nobody saw what is taken back, so every waiting request is answered from the older head.
-  for (auto& [id, connection] : connections_) connection->outbox.rollback(safe);
-  for (auto& [id, connection] : connections_) {
+  std::vector<Connection*> waiting;
+  waiting.swap(waiting_);
+  for (Connection* connection : waiting) {
+    connection->waiting = false;
+    connection->outbox.rollback(safe);
+    mark_dirty(*connection);
+  }
+  for (Connection* connection : waiting) {
     if (connection->pending) answer_again(*connection, error, safe);
   }
 }

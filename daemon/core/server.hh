@@ -71,9 +71,9 @@ class Server {
   }
   /// Handles one request. REQUIRES ready_for(connection). Its output is in outboxes afterwards.
   void handle(Connection& connection, const protocol::Header& header, std::string_view payload);
-  /// Connections that got output, were released or doomed since the last call. Pointers are valid
-  /// until the connection is removed.
-  [[nodiscard]] std::vector<Connection*> take_dirty();
+  /// Puts connections that got output, were released or doomed since the last call into `out`, in
+  /// place of what was there. Pointers are valid until the connection is removed.
+  void take_dirty(std::vector<Connection*>& out);
 
   // --- the loop's side -------------------------------------------------------
   /// End of a pass of the loop: hands the journal what was appended, and releases what is safe.
@@ -123,6 +123,8 @@ class Server {
                                      std::string_view ok);
   void fire(const std::vector<transactions::Fired>& fired, const store::Tree& before, Seq seq);
   void mark_dirty(Connection& connection);
+  /// Notes that the connection's output may depend on `required`.
+  void mark_waiting(Connection& connection, Seq required);
   void keep_version();
   void release();
   void rollback(const store::IoError& cause);
@@ -140,6 +142,7 @@ class Server {
   Control control_;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
+  std::vector<Connection*> waiting_;
   std::deque<Version> versions_;
   ServerCounters counters_;
   bool refusing_ = false;  ///< writes are being refused; said once

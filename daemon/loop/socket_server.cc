@@ -239,7 +239,8 @@ void SocketServer::watch_descriptor(Client& client) {
 
 void SocketServer::flush() {
   closed_.clear();
-  for (Connection* connection : server_.take_dirty()) {
+  server_.take_dirty(dirty_);
+  for (Connection* connection : dirty_) {
     const auto found = clients_.find(connection);
     if (found == clients_.end()) continue;
     Client& client = *found->second;

@@ -82,6 +82,7 @@ class SocketServer {
   Interest accept_again_;
   std::unordered_map<Connection*, std::unique_ptr<Client>> clients_;
   std::deque<Client*> backlog_;
+  std::vector<Connection*> dirty_;  ///< reused by flush()
   /// Closed in this pass; a callback of theirs may still be running.
   std::vector<std::unique_ptr<Client>> closed_;
   std::vector<char> buffer_;
