@@ -60,7 +60,8 @@ IoResult<void> read_some(int fd, const std::string& path, std::uint64_t offset, 
   out.resize(size);
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t n = ::pread(fd, out.data() + done, size - done, static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(fd, out.data() + done, size - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed(errno, "read", path);
     if (n == 0) break;
@@ -76,8 +77,7 @@ class PosixFile final : public EnvFile {
 
   IoResult<void> write_at(std::uint64_t offset, std::string_view data) override {
     while (!data.empty()) {
-      const ssize_t n =
-          ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
+      const ssize_t n = ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return failed(errno, "write", path_);
       if (n == 0) return failed(EIO, "write", path_);
