@@ -78,7 +78,9 @@ void fired_by_transaction(const store::Tree& before, std::span<const store::Chan
                    [&](std::string_view a, std::string_view b) { return touch(a) < touch(b); });
   for (const std::string_view path : named) {
     const Fate& fate = fates.at(path);
-    if (!fate.removed_root && !fate.exists) continue;  // made and unmade: nothing happened (D13)
+    // Made and unmade: nothing happened (D13). Changed, then gone with an ancestor: it fires like
+    // any change (D4).
+    if (!fate.removed_root && !fate.exists && before.find(path) == nullptr) continue;
     out.push_back(Fired{.path = path,
                         .removed = fate.removed_root,
                         .children_first = false,

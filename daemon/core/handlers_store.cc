@@ -72,7 +72,7 @@ Reply handle_write(Server& server, const Request& request) {
 
 Reply handle_directory_part(Server& server, const Request& request) {
   const auto strings = protocol::split_strings<2>(request.payload);
-  if (strings.count != 2 || !request.payload.ends_with('\0')) return reply_error(Error::kInval);
+  if (strings.count != 2) return reply_error(Error::kInval);
   const auto path = canonical_path(server, request.connection, strings.at[0], Names::kOrdinary);
   if (!path) return reply_error(path.error());
   return server.run(request, Operation{.kind = OperationKind::kDirectoryPart,

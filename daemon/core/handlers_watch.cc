@@ -12,7 +12,7 @@ Reply handle_watch(Server& server, const Request& request) {
   Connection& connection = request.connection;
   const auto strings = protocol::split_strings<3>(request.payload);
   const std::size_t most = connection.has_feature(kFeatureWatchDepth) ? 3 : 2;
-  if (strings.count < 2 || strings.count > most || !request.payload.ends_with('\0')) {
+  if (strings.count < 2 || strings.count > most) {
     return reply_error(Error::kInval);
   }
   Watch watch;
@@ -43,7 +43,7 @@ Reply handle_watch(Server& server, const Request& request) {
 
 Reply handle_unwatch(Server& server, const Request& request) {
   const auto strings = protocol::split_strings<2>(request.payload);
-  if (strings.count != 2 || !request.payload.ends_with('\0')) return reply_error(Error::kInval);
+  if (strings.count != 2) return reply_error(Error::kInval);
   const auto path = canonical_path(server, request.connection, strings.at[0], Names::kSpecialToo);
   if (!path) return reply_error(path.error());
   const auto removed = server.watches().remove(request.connection, *path, strings.at[1]);

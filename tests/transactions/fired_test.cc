@@ -77,6 +77,15 @@ TEST_F(FiredTest, Watch_D13_MadeAndRemovedInOneTransactionIsSilent) {
   EXPECT_EQ(fired(branch), (Names{"/u"}));
 }
 
+TEST_F(FiredTest, Watch_D4_ChangedAndThenRemovedWithAnAncestorFiresBoth) {
+  make("/a");
+  make("/a/n");
+  Branch branch(1, head_, Caller{});
+  in(branch, OperationKind::kWrite, "/a/n");
+  in(branch, OperationKind::kRm, "/a");
+  EXPECT_EQ(fired(branch), (Names{"/a/n", "/a-"}));
+}
+
 TEST_F(FiredTest, Watch_D13_RemovedAndMadeAgainFiresBoth) {
   make("/a");
   Branch branch(1, head_, Caller{});
