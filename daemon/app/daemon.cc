@@ -58,27 +58,12 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
   options.boot_id = boot_id_;
   options.keep_after_reboot = config_.keep_after_reboot(xen_present);
 
-  const auto open = [&]() -> process::StartResult<void> {
-    store::Tree tree = initial_tree(stats_, perms_);
-    report_ = {};
-    auto journal = store::open_journal(*env_, options, perms_, tree, report_, [this] {
-      loop_.post([this] { server_->journal_progressed(); });
-    });
-    if (!journal) return process::start_error(journal.error().message);
-    journal_ = std::move(*journal);
-    head_ =
-        std::make_unique<transactions::Head>(stats_, perms_, std::move(tree), journal_->last_seq());
-    return {};
-  };
-
-  if (auto opened = open(); !opened) return opened;
-  if (report_.fresh && config_.history && env_->exists(config_.history_dir())) {
-    // Neither journal nor checkpoint, but a history: it is the fallback (design §5), and numbering
-    // goes on above it in any case.
+  if (auto opened = open_journal(options); !opened) return opened;
+  if (history_is_needed()) {
     journal_.reset();
     head_.reset();
     if (auto prepared = recover_from_history(options); !prepared) return prepared;
-    if (auto opened = open(); !opened) return opened;
+    if (auto opened = open_journal(options); !opened) return opened;
     report_.fresh = !options.keep_after_reboot;
   }
   for (const auto& note : report_.notes) spdlog::warn("recovery: {}", note);
@@ -88,30 +73,74 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
   return {};
 }
 
-process::StartResult<void> Daemon::recover_from_history(store::JournalOptions& options) {
+process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) {
+  store::Tree tree = initial_tree(stats_, perms_);
+  report_ = {};
+  auto journal = store::open_journal(*env_, options, perms_, tree, report_, [this] {
+    loop_.post([this] { server_->journal_progressed(); });
+  });
+  if (!journal) {
+    if (journal.error().kind != store::JournalError::Kind::kDamaged || options.accept_damage) {
+      return process::start_error(journal.error().message);
+    }
+    options.accept_damage = true;
+    return open_journal(options);
+  }
+  journal_ = std::move(*journal);
+  head_ =
+      std::make_unique<transactions::Head>(stats_, perms_, std::move(tree), journal_->last_seq());
+  if (!report_.damage.empty()) {
+    spdlog::error(
+        "THE JOURNAL IS DAMAGED: {}. Serving reads of the state at Seq {}, before the "
+        "damage; every write is refused with EIO and nothing in {} is changed. `vxs fsck` says "
+        "what is wrong; to go on for good, move that directory away and start again: the state "
+        "then comes from the history",
+        report_.damage, report_.last_seq, config_.journal_dir);
+  }
+  return {};
+}
+
+/// Git is the fallback (design §5): when there is neither journal nor checkpoint, and when they end
+/// before it does (--durability memory after a kill, a power cut): numbers are never given out
+/// twice, and what history has was acknowledged.
+bool Daemon::history_is_needed() const {
+  if (!config_.history || !report_.damage.empty()) return false;
+  if (report_.fresh) return env_->exists(config_.history_dir());
+  const auto newest = store::newest_history_seq(*env_, config_.history_dir());
+  if (!newest || *newest <= journal_->last_seq()) return false;
+  spdlog::warn("journal and checkpoints end at Seq {}, the history at {}", journal_->last_seq(),
+               *newest);
+  return true;
+}
+
+process::StartResult<void> Daemon::recover_from_history(const store::JournalOptions& options) {
   store::Tree tree = initial_tree(stats_, perms_);
   std::vector<std::string> missing;
+  const std::string_view why = report_.fresh ? "no journal and no checkpoint found"
+                                             : "the journal does not have the newest records";
   const auto seq = store::load_tree_from_history(config_.history_dir(), perms_, tree, missing);
   if (!seq) {
-    spdlog::warn(
-        "no journal and no checkpoint found, and the history cannot be read ({}); "
-        "beginning with an empty tree",
-        seq.error().message);
+    spdlog::warn("{}, and the history cannot be read ({}); going on without it", why,
+                 seq.error().message);
     return {};
   }
   if (*seq == 0) return {};
   if (options.keep_after_reboot) {
     spdlog::warn(
-        "no journal and no checkpoint found: tree and permissions are those of the "
-        "newest commit in {}; generations begin at {}",
-        config_.history_dir(), *seq);
+        "{}: tree and permissions are those of the newest commit in {}; generations begin at {}",
+        why, config_.history_dir(), *seq);
     for (const auto& path : missing) spdlog::warn("history does not have the value of {}", path);
   } else {
     tree = initial_tree(stats_, perms_);
   }
-  const auto written = store::write_checkpoint(
-      *env_, config_.journal_dir,
-      store::CheckpointMeta{.seq = *seq, .time_us = clock_.wall_us(), .boot_id = boot_id_}, tree);
+  const auto written =
+      store::write_checkpoint(*env_, config_.journal_dir,
+                              store::CheckpointMeta{.seq = *seq,
+                                                    .time_us = clock_.wall_us(),
+                                                    .boot_id = boot_id_,
+                                                    .starts = report_.starts,
+                                                    .last_connection = report_.last_connection},
+                              tree);
   if (!written) return process::start_error(written.error().what, written.error().code);
   return {};
 }
@@ -164,6 +193,8 @@ process::StartResult<void> Daemon::begin() {
   add_control_commands();
   if (config_.history) {
     start_history();
+  } else {
+    journal_->history_done(~Seq{0});  // nobody reads the segments behind us
   }
   return {};
 }
@@ -217,7 +248,7 @@ void Daemon::one_pass() {
 
 void Daemon::housekeeping() {
   (void)server_->tick();
-  if (checkpointer_->busy()) return;
+  if (checkpointer_->busy() || !report_.damage.empty()) return;
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
   if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
       (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {
@@ -275,6 +306,7 @@ void Daemon::shut_down() {
     }
     history_.reset();
   }
+  if (!report_.damage.empty()) return;  // nothing in a damaged journal's directory is touched
   const auto version = server_->safe_version();
   const auto written =
       checkpointer_->write_now(checkpoint_meta(version.record_seq, true), version.tree);

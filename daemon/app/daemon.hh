@@ -39,7 +39,9 @@ class Daemon {
   Daemon(const config::Config& config, int listen_fd);
 
   process::StartResult<void> recover(bool xen_present);
-  process::StartResult<void> recover_from_history(store::JournalOptions& options);
+  process::StartResult<void> open_journal(store::JournalOptions& options);
+  [[nodiscard]] bool history_is_needed() const;
+  process::StartResult<void> recover_from_history(const store::JournalOptions& options);
   process::StartResult<void> begin();
   void handle_signals();
   void start_history();

@@ -49,6 +49,10 @@ HeaderState decode_checkpoint_header(std::string_view bytes, CheckpointMeta& out
   return HeaderState::kGood;
 }
 
+std::uint32_t checkpoint_seed(std::string_view header) noexcept {
+  return crc32c(0, header.substr(0, kCheckpointHeaderBytes - sizeof(std::uint32_t)));
+}
+
 void seal_block(std::string& block, Section section, std::uint32_t index, std::uint32_t seed) {
   char* p = block.data();
   store_le(p + 4, static_cast<std::uint32_t>(block.size() - kBlockHeaderBytes));

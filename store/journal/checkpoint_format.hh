@@ -34,7 +34,11 @@ struct BlockHeader {
 [[nodiscard]] std::string encode_checkpoint_header(const CheckpointMeta& meta);
 [[nodiscard]] HeaderState decode_checkpoint_header(std::string_view bytes, CheckpointMeta& out);
 
-/// `block` is kBlockHeaderBytes of room followed by the payload; `seed` the file header's checksum.
+/// What binds blocks to their file: the CRC of the header's bytes before its own checksum. (Of all
+/// 256 bytes it would be the same for every file.)
+[[nodiscard]] std::uint32_t checkpoint_seed(std::string_view header) noexcept;
+
+/// `block` is kBlockHeaderBytes of room followed by the payload; `seed` is checkpoint_seed().
 void seal_block(std::string& block, Section section, std::uint32_t index, std::uint32_t seed);
 [[nodiscard]] BlockHeader decode_block_header(std::string_view bytes) noexcept;
 [[nodiscard]] bool block_is_good(const BlockHeader& header, std::string_view header_bytes,

@@ -162,7 +162,7 @@ tl::expected<CheckpointMeta, JournalError> scan_checkpoint(Env& env, const std::
     default:
       return damaged(path, 0, "the header is damaged");
   }
-  const std::uint32_t seed = crc32c(0, head);
+  const std::uint32_t seed = checkpoint_seed(head);
   std::uint64_t offset = kCheckpointHeaderBytes;
   std::string header_bytes;
   std::string payload;

@@ -15,7 +15,7 @@ class BlockWriter {
  public:
   BlockWriter(EnvFile& file, const CheckpointMeta& meta) : file_(file) {
     out_ = encode_checkpoint_header(meta);
-    seed_ = crc32c(0, out_);
+    seed_ = checkpoint_seed(out_);
     begin_block();
   }
 

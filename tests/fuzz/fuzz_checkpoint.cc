@@ -55,7 +55,7 @@ void count_entries(Section section, std::string_view payload, std::uint64_t& nod
 
 std::string build_file(std::string_view input, bool add_end) {
   std::string file = encode_checkpoint_header(some_meta());
-  const std::uint32_t seed = crc32c(0, file);
+  const std::uint32_t seed = checkpoint_seed(file);
   std::uint32_t index = 0;
   std::uint64_t nodes = 0;
   std::uint64_t lists = 0;

@@ -121,7 +121,7 @@ TEST(Checkpoint, EveryDamagedOrMissingByteIsNoticedAndTheTreeStaysAsItWas) {
 TEST(Checkpoint, RightChecksumsDoNotMakeNonsenseATree) {
   const auto build = [](std::string_view nodes) {
     std::string file = encode_checkpoint_header(meta_of(77));
-    const auto seed = crc32c(0, file);
+    const auto seed = checkpoint_seed(file);
     std::string block(kBlockHeaderBytes, '\0');
     block.append(nodes);
     seal_block(block, Section::kNodes, 0, seed);
@@ -157,7 +157,7 @@ TEST(Checkpoint, AnUnknownSectionIsSkippedOnlyIfItSaysSo) {
   World world;
   ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(77), world.tree).has_value());
   const std::string good = env.contents(kPath);
-  const auto seed = crc32c(0, std::string_view(good).substr(0, kCheckpointHeaderBytes));
+  const auto seed = checkpoint_seed(good);
   for (const bool skip : {true, false}) {
     // The special nodes' block becomes section 99.
     std::string file = good;
@@ -214,6 +214,23 @@ TEST(Checkpoint, SurvivesAPowerCutOnceWritten) {
     ASSERT_TRUE(load_checkpoint(env, kPath, loaded.perms, loaded.tree).has_value());
     EXPECT_EQ(loaded.tree.state_hash(), world.tree.state_hash());
   }
+}
+
+// The blocks' seed was the CRC of a header that ends in its own CRC: the same for every file.
+TEST(Checkpoint, Bug_BlocksOfAnotherCheckpointAreRefused) {
+  FaultEnv env;
+  World world;
+  fill(world);
+  ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(77), world.tree).has_value());
+  ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(78), world.tree).has_value());
+  const auto mine = env.read_file(kPath);
+  const auto other = env.read_file(std::string(kDirectory) + "/" + checkpoint_name(78));
+  ASSERT_TRUE(mine && other);
+  const std::string spliced =
+      mine->substr(0, kCheckpointHeaderBytes) + other->substr(kCheckpointHeaderBytes);
+  env.put_file(kPath, spliced);
+  World loaded;
+  EXPECT_FALSE(load_checkpoint(env, kPath, loaded.perms, loaded.tree).has_value());
 }
 
 }  // namespace
