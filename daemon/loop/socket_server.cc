@@ -212,13 +212,17 @@ void SocketServer::send(Client& client) {
   while (!client.broken) {
     const std::string_view bytes = outbox.sendable();
     if (bytes.empty()) break;
+    if (client.deaf) {
+      outbox.sent(bytes.size());
+      continue;
+    }
     const ssize_t count = ::send(client.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (count >= 0) {
       outbox.sent(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
       break;
     } else if (errno != EINTR) {
-      client.broken = true;
+      client.deaf = true;
     }
   }
   queue(client);

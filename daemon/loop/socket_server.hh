@@ -55,7 +55,9 @@ class SocketServer {
     bool reading = true;
     bool writing = false;
     bool ended = false;   ///< the peer sends no more
-    bool broken = false;  ///< nothing can be sent any more, or it sent nonsense
+    bool broken = false;  ///< it sent nonsense, or cannot be read from any more
+    /// Takes no more replies: what it sent before it closed is still carried out (A12).
+    bool deaf = false;
     bool queued = false;  ///< in backlog_
   };
 
