@@ -21,8 +21,8 @@ namespace vxs::store::reader {
     const std::function<bool(const ObjectId& id, const CommitHead& head)>& visit);
 
 /// The commit whose tree is the one of the moment: the newest on main whose Seq or time is not
-/// above it (for a Seq no split); for a commit id that commit. Errors: kNotFound (before the first commit, a Seq history
-/// has not reached, no such commit), kUsage (ambiguous id), kUnreadable.
+/// above it (for a Seq no split); for a commit id that commit. Errors: kNotFound (before the first
+/// commit, a Seq history has not reached, no such commit), kUsage (ambiguous id), kUnreadable.
 [[nodiscard]] ReadResult<ObjectId> resolve_moment(const Repository& repository,
                                                   const Moment& moment);
 

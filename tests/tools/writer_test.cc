@@ -59,10 +59,14 @@ class ReaderOfWriterTest : public HistoryFixture {
     std::mt19937_64 random(7);
     for (int i = 0; i < steps; ++i) {
       scenario.random_step(random);
+      if (keep_images) images[scenario.last_seq()] = image_of_model(scenario.tree());
       if (random() % 40 == 0) flush();
     }
     flush();
   }
+
+  bool keep_images = false;
+  std::map<Seq, Image> images;  ///< by Seq, if they are kept
 
   /// Ids of the commits stock git shows for a path, splits left out.
   std::vector<std::string> git_log(const std::string& git_path) {
@@ -73,22 +77,22 @@ class ReaderOfWriterTest : public HistoryFixture {
 };
 
 TEST_F(ReaderOfWriterTest, EveryMomentIsTheTreeOfTheModel) {
+  keep_images = true;
   write_random(300);
   const auto opened = reader::Repository::open(repository);
   ASSERT_TRUE(opened) << opened.error().message;
-  for (Seq seq = 1; seq <= scenario.last_seq(); ++seq) {
+  std::size_t compared = 0;
+  for (const auto& [seq, image] : images) {
     reader::Moment moment;
     moment.kind = reader::Moment::Kind::kSeq;
     moment.seq = seq;
     const auto commit = reader::resolve_moment(*opened, moment);
-    if (!commit && commit.error().kind == reader::ReadError::Kind::kNotFound) continue;
-    ASSERT_TRUE(commit) << commit.error().message;
+    if (!commit) continue;  // before the first commit, or a conflict beyond the last
     const auto head = reader::read_commit_head(*opened, *commit);
-    if (head->seq != seq) continue;  // a start or a conflict: no tree of its own
-    ASSERT_EQ(image_of_history(reader::TreeView(*opened, head->tree)),
-              image_of_model(scenario.at(seq)))
-        << seq;
+    ASSERT_EQ(image_of_history(reader::TreeView(*opened, head->tree)), image) << seq;
+    ++compared;
   }
+  EXPECT_GT(compared, 280u);
 }
 
 TEST_F(ReaderOfWriterTest, TheLogOfAPathIsGitsFullHistoryAndWhatOnlyTouchesPermissions) {

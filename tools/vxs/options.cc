@@ -27,7 +27,8 @@ void add_common(CLI::App& app, CommonOptions& common, std::string& colour) {
       ->type_name("WHEN")
       ->check(CLI::IsMember({"auto", "always", "never"}));
   app.add_flag("--json", common.json, "Print one JSON object per line");
-  app.add_flag("!--no-pager", common.page, "Do not start a pager on a terminal");
+  app.add_flag_callback(
+      "--no-pager", [&common] { common.page = false; }, "Do not start a pager on a terminal");
 }
 
 /// Options live here while CLI11 parses; only those of the subcommand that was given are returned.
@@ -102,7 +103,8 @@ void add_other_commands(CLI::App& app, Parsed& parsed) {
   app.add_subcommand("status", "The daemon, its journal, its history and the lag between them");
 
   CLI::App* fsck = app.add_subcommand("fsck", "Check journal and history");
-  fsck->add_flag("!--no-git", parsed.fsck.git, "Do not run stock git fsck");
+  fsck->add_flag_callback(
+      "--no-git", [&parsed] { parsed.fsck.git = false; }, "Do not run stock git fsck");
 }
 
 CommandOptions chosen(const CLI::App& app, const Parsed& parsed) {
