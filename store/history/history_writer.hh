@@ -66,6 +66,11 @@ class HistoryWriter {
 [[nodiscard]] tl::expected<std::unique_ptr<HistoryWriter>, HistoryError> open_history_writer(
     Env& env, const HistoryOptions& options);
 
+/// The newest Seq the repository knows of, noted ones included (HistoryWriter::durable_seq() of the
+/// writer to come); 0 if there is no repository or no commit. Reads only. Errors: kIo, kDamaged.
+[[nodiscard]] tl::expected<Seq, HistoryError> newest_history_seq(Env& env,
+                                                                 const std::string& repository);
+
 /// Rebuilds a tree from the repository's head: the fallback when journal and checkpoints are lost
 /// (design §5 "Git is the fallback"). Every node gets generation `new_seq` = head Seq + 2^32, which
 /// is returned. `missing` names values history does not have.

@@ -1,5 +1,6 @@
 // The way back: a Tree from the head of the repository (design §5, "Git is the fallback").
 #include <algorithm>
+#include <charconv>
 #include <deque>
 #include <string>
 #include <utility>
@@ -217,26 +218,58 @@ class HistoryLoader {
   std::vector<std::string>& missing_;
 };
 
+struct Head {
+  ObjectId commit;
+  ObjectId tree;
+  Seq seq = 0;
+};
+
+HistoryResult<Head> read_head(ObjectStore& objects) {
+  const auto main = objects.read_main();
+  if (!main) return tl::unexpected(main.error());
+  std::string text;
+  if (const auto read = objects.read(*main, ObjectType::kCommit, text); !read) {
+    return tl::unexpected(read.error());
+  }
+  const auto commit = parse_commit(text);
+  const Seq seq = !commit ? 0
+                          : std::max(number_trailer(commit->message, "Seq"),
+                                     number_trailer(commit->message, "After-Seq"));
+  if (seq == 0) return damaged("commit " + main->hex() + " of main is not one of the history's");
+  return Head{.commit = *main, .tree = commit->tree, .seq = seq};
+}
+
 }  // namespace
+
+HistoryResult<Seq> newest_history_seq(Env& env, const std::string& repository) {
+  if (!env.exists(repository + "/HEAD")) return Seq{0};
+  RepositoryFiles files(env, repository, false);
+  const auto main = files.read_main();
+  if (!main) return tl::unexpected(main.error());
+  if (main->is_null()) return Seq{0};
+  auto objects = ObjectStore::open(repository);
+  if (!objects) return tl::unexpected(objects.error());
+  const auto head = read_head(*objects);
+  if (!head) return tl::unexpected(head.error());
+  const auto noted = files.read_own("noted");
+  if (!noted) return tl::unexpected(noted.error());
+  const std::string start = head->commit.hex() + ' ';
+  Seq seq = 0;
+  if (noted->starts_with(start)) {
+    std::from_chars(noted->data() + start.size(), noted->data() + noted->size(), seq);
+  }
+  return std::max(head->seq, seq);
+}
 
 HistoryResult<Seq> load_tree_from_history(const std::string& repository, PermTable& perms,
                                           Tree& tree, std::vector<std::string>& missing) {
   auto objects = ObjectStore::open(repository);
   if (!objects) return tl::unexpected(objects.error());
-  const auto main = objects->read_main();
-  if (!main) return tl::unexpected(main.error());
-  std::string text;
-  if (const auto read = objects->read(*main, ObjectType::kCommit, text); !read) {
-    return tl::unexpected(read.error());
-  }
-  const auto commit = parse_commit(text);
-  const Seq head = !commit ? 0
-                           : std::max(number_trailer(commit->message, "Seq"),
-                                      number_trailer(commit->message, "After-Seq"));
-  if (head == 0) return damaged("commit " + main->hex() + " of main is not one of the history's");
-  const Seq seq = head + kSeqJump;
+  const auto head = read_head(*objects);
+  if (!head) return tl::unexpected(head.error());
+  const Seq seq = head->seq + kSeqJump;
   HistoryLoader loader(*objects, perms, tree, seq, missing);
-  if (const auto done = loader.load(commit->tree); !done) return tl::unexpected(done.error());
+  if (const auto done = loader.load(head->tree); !done) return tl::unexpected(done.error());
   return seq;
 }
 
