@@ -12,7 +12,7 @@ class Watch : public Conformance {
 };
 
 TEST_F(Watch, B9_WrongNumbersOfStringsAreEinval) {
-  for (const auto& payload : {""s, "/a\0"s, "/a\0t"s, "/a\0t\0001\0x\0"s, "/a\0t\0001"s}) {
+  for (const auto& payload : {""s, "/a\0"s, "/a\0t"s, "/a\0t\0001\0x\0"s}) {
     EXPECT_EQ(client_.ask(kWatch, payload), "!EINVAL");
   }
 }
