@@ -70,9 +70,14 @@ void Outbox::compact() {
   } else if (sent_ < std::max(kKeepCapacity, bytes_.size() / 2)) {
     return;  // moving costs more than it frees
   } else {
-    bytes_.erase(0, sent_);
-    for (auto& mark : marks_) mark.begin -= sent_;
-    for (auto& event : events_) event.end -= sent_;
+    // An event that is half sent stays whole: sent() looks for its text once all of it is out.
+    std::size_t cut = sent_;
+    if (!events_.empty()) cut = std::min(cut, events_.front().end - events_.front().size);
+    bytes_.erase(0, cut);
+    for (auto& mark : marks_) mark.begin -= cut;
+    for (auto& event : events_) event.end -= cut;
+    sent_ -= cut;
+    return;
   }
   sent_ = 0;
 }
