@@ -9,7 +9,8 @@ void Conformance::SetUpTestSuite() {
 }
 
 void Conformance::TearDownTestSuite() {
-  EXPECT_TRUE(daemon_->process().running()) << daemon_->output();
+  const auto status = daemon_->terminate();
+  EXPECT_TRUE(status == 0) << "it did not end in order:\n" << daemon_->output();
   daemon_.reset();
 }
 

@@ -40,6 +40,11 @@ class Conformance : public testing::Test {
     return condition();
   }
 
+  /// Whether the daemon's log has `text`; it is written by a thread of its own.
+  static bool logged(const std::string& text) {
+    return daemon_->output().find(text) != std::string::npos;
+  }
+
   /// The value of `key` in CONTROL vxs-status.
   static std::string status(Client& client, const std::string& key);
 
