@@ -53,21 +53,22 @@ void SmallMount::fill(std::uint64_t left) {
 
 void SmallMount::empty() { std::filesystem::remove(directory_ + "/ballast"); }
 
-void SmallMount::remount(unsigned long flags) {
+void SmallMount::set_read_only(bool read_only) {
   const std::string options = "size=" + std::to_string(bytes_);
-  if (::mount("none", directory_.c_str(), nullptr, MS_REMOUNT | flags, options.c_str()) != 0) {
+  const unsigned long flags = read_only ? MS_REMOUNT | MS_RDONLY : MS_REMOUNT;
+  if (::mount("none", directory_.c_str(), nullptr, flags, options.c_str()) != 0) {
     fail("remount " + directory_);
   }
 }
 
-void SmallMount::set_read_only(bool read_only) {
-  remount(read_only ? MS_RDONLY : 0);
-  read_only_ = read_only;
+ReadOnlyCover::ReadOnlyCover(std::string directory) : directory_(std::move(directory)) {
+  const char* path = directory_.c_str();
+  if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0) fail("mount --bind " + directory_);
+  if (::mount("none", path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
+    fail("mount -o remount,bind,ro " + directory_);
+  }
 }
 
-void SmallMount::resize(std::uint64_t bytes) {
-  bytes_ = bytes;
-  remount(read_only_ ? MS_RDONLY : 0);
-}
+ReadOnlyCover::~ReadOnlyCover() { (void)::umount2(directory_.c_str(), MNT_DETACH); }
 
 }  // namespace vxs::test

@@ -23,14 +23,23 @@ class SmallMount {
   void empty();
   // Changes what the file system allows. Throws where the kernel refuses (EBUSY: open for writing).
   void set_read_only(bool read_only);
-  void resize(std::uint64_t bytes);
 
  private:
-  void remount(unsigned long flags);
-
   std::string directory_;
   std::uint64_t bytes_;
-  bool read_only_ = false;
+};
+
+// Makes a directory read-only for whoever opens something in it by its name, files open for writing
+// notwithstanding (which keep a file system itself from becoming so); ends with the object.
+class ReadOnlyCover {
+ public:
+  explicit ReadOnlyCover(std::string directory);
+  ~ReadOnlyCover();
+  ReadOnlyCover(const ReadOnlyCover&) = delete;
+  ReadOnlyCover& operator=(const ReadOnlyCover&) = delete;
+
+ private:
+  std::string directory_;
 };
 
 }  // namespace vxs::test
