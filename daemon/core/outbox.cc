@@ -16,9 +16,7 @@ void append_header(std::string& bytes, const protocol::Header& header) {
 }  // namespace
 
 void Outbox::mark(Seq required, Seq safe) {
-  if (required <= safe && marks_.empty()) return;
-  // Order is kept, so what follows waits at least as long.
-  if (!marks_.empty() && marks_.back().required >= required) return;
+  if (marks_.empty() ? required <= safe : marks_.back().required == required) return;
   marks_.push_back(Mark{.begin = bytes_.size(), .required = required});
 }
 
@@ -35,7 +33,9 @@ bool Outbox::append_event(std::string_view path, std::string_view token, bool me
   payload.reserve(path.size() + token.size() + 2);
   payload.append(path).push_back('\0');
   payload.append(token).push_back('\0');
-  if (merge && queued_events_.contains(payload)) return false;
+  // One that depends on nothing lost must not go with one that does (rollback).
+  const bool outlives = required <= safe && !marks_.empty();
+  if (merge && !outlives && queued_events_.contains(payload)) return false;
 
   mark(required, safe);
   append_header(bytes_, protocol::Header{
@@ -89,15 +89,31 @@ void Outbox::release(Seq safe) {
 void Outbox::rollback(Seq safe) {
   release(safe);
   if (marks_.empty()) return;
-  const std::size_t end = marks_.front().begin;
-  marks_.clear();
-  while (!events_.empty() && events_.back().end > end) {
-    const Event& event = events_.back();
-    queued_events_.erase(bytes_.substr(event.end - event.size, event.size));
-    event_bytes_ -= event.size + protocol::kHeaderSize;
-    events_.pop_back();
+  const std::size_t first = marks_.front().begin;
+  std::string kept;
+  std::deque<Event> events;
+  auto event = std::find_if(events_.begin(), events_.end(),
+                            [first](const Event& one) { return one.end > first; });
+  events.assign(events_.begin(), event);
+  for (std::size_t i = 0; i < marks_.size(); ++i) {
+    const std::size_t begin = marks_[i].begin;
+    const std::size_t end = i + 1 < marks_.size() ? marks_[i + 1].begin : bytes_.size();
+    const bool keep = marks_[i].required <= safe;
+    for (; event != events_.end() && event->end <= end; ++event) {
+      if (keep) {
+        events.push_back(
+            Event{.end = first + kept.size() + (event->end - begin), .size = event->size});
+      } else {
+        queued_events_.erase(bytes_.substr(event->end - event->size, event->size));
+        event_bytes_ -= event->size + protocol::kHeaderSize;
+      }
+    }
+    if (keep) kept.append(bytes_, begin, end - begin);
   }
-  bytes_.resize(end);
+  marks_.clear();
+  events_ = std::move(events);
+  bytes_.resize(first);
+  bytes_ += kept;
 }
 
 }  // namespace vxs::daemon

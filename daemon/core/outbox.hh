@@ -35,7 +35,8 @@ class Outbox {
 
   /// Everything up to `safe` may leave.
   void release(Seq safe);
-  /// Takes back what depends on records above `safe`: they were lost and nobody saw them.
+  /// Takes back what depends on records above `safe`: they were lost and nobody saw them. What
+  /// waited behind it for the order's sake only stays, and may leave.
   void rollback(Seq safe);
 
   /// True if something waits for a record to be safe.
@@ -45,7 +46,7 @@ class Outbox {
   [[nodiscard]] std::size_t unsent_event_bytes() const noexcept { return event_bytes_; }
 
  private:
-  /// Bytes from `begin` on wait for `required`.
+  /// Bytes from `begin` to the next mark depend on `required`; all wait for those before them.
   struct Mark {
     std::size_t begin;
     Seq required;

@@ -268,7 +268,7 @@ Reply Server::start_transaction(Connection& connection) {
   branches_.add(*branch, clock_.monotonic_us());
   observer_.object(true, "transaction", branch.get());
   connection.branches.emplace(id, std::move(branch));
-  branches_.enforce(head_, clock_.monotonic_us());
+  (void)move_old_bases();
   scratch_ = std::to_string(id);
   scratch_.push_back('\0');
   Reply reply = reply_data(scratch_);
@@ -382,6 +382,7 @@ void Server::release() {
     connection->waiting = connection->outbox.gated() || connection->pending.has_value();
     return !connection->waiting;
   });
+  (void)move_old_bases();
 }
 
 void Server::end_of_pass() {
@@ -469,6 +470,13 @@ bool Server::tick() {
       observer_.info("writes are accepted again: the journal can be written");
     }
   }
+  return move_old_bases();
+}
+
+bool Server::move_old_bases() {
+  // To a safe version only: what a transaction reads on its base is answered at once, and a
+  // rollback could not take that back.
+  if (branches_.size() == 0 || journal_.safe_seq() < journal_.last_seq()) return false;
   return branches_.enforce(head_, clock_.monotonic_us());
 }
 

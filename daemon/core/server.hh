@@ -127,6 +127,7 @@ class Server {
   void mark_waiting(Connection& connection, Seq required);
   void keep_version();
   void release();
+  bool move_old_bases();
   void rollback(const store::IoError& cause);
   void answer_again(Connection& connection, protocol::Error error, Seq safe);
   [[nodiscard]] protocol::Error refuse(const store::IoError& cause);

@@ -10,9 +10,9 @@
 namespace vxs::process {
 namespace {
 
-struct flock whole_file() {
+struct flock whole_file(bool exclusive = true) {
   struct flock lock {};
-  lock.l_type = F_WRLCK;
+  lock.l_type = exclusive ? F_WRLCK : F_RDLCK;
   lock.l_whence = SEEK_SET;
   return lock;
 }
@@ -32,8 +32,12 @@ StartResult<FileLock> FileLock::acquire(const std::string& path, const std::stri
   HolderPatience patience;
   for (;;) {
     Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    // On a read-only file system the state can still be served, and the kernel gives a lock against
+    // those who write.
+    const bool read_only = !file && errno == EROFS;
+    if (read_only) file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file) return start_error("cannot open " + resource + " " + path, errno);
-    struct flock lock = whole_file();
+    struct flock lock = whole_file(!read_only);
     if (::fcntl(file.get(), F_SETLK, &lock) == 0) {
       if (still_named(file.get(), path)) return FileLock(std::move(file));
     } else if (errno != EACCES && errno != EAGAIN) {

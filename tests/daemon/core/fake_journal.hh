@@ -1,0 +1,81 @@
+// A journal in memory that keeps nothing and fails as told.
+#pragma once
+
+#include <cerrno>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "store/journal/journal.hh"
+
+namespace vxs::test {
+
+class FakeJournal final : public store::Journal {
+ public:
+  enum class Mode {
+    kImmediate,  // safe when append() returns
+    kOnFlush,    // safe when flush() returns: pwrite
+    kLater,      // safe when the test says so: a sync thread
+  };
+  explicit FakeJournal(Mode mode) : mode_(mode) {}
+
+  // The next calls fail with this errno until it is 0 again.
+  int append_errno = 0;
+  int flush_errno = 0;
+  int late_errno = 0;  // what take_failure() reports, once
+  // The records that count: not those a rollback took.
+  std::vector<std::size_t> kinds;  // index into store::Record
+
+  // kLater: everything flushed up to `seq` is safe.
+  void make_safe(Seq seq) { safe_ = seq; }
+
+  Seq last_seq() const noexcept override { return last_; }
+  Seq safe_seq() const noexcept override { return safe_; }
+  bool immediate() const noexcept override { return mode_ == Mode::kImmediate; }
+  store::IoResult<void> append(const store::Record& record) override {
+    if (append_errno != 0 || store::record_seq(record) != last_ + 1) {
+      failing_ = true;
+      return tl::unexpected(store::make_io_error(append_errno, "append to", "the fake journal"));
+    }
+    failing_ = false;
+    ++last_;
+    kinds.push_back(record.index());
+    if (immediate()) safe_ = last_;
+    return {};
+  }
+  store::IoResult<void> flush() override {
+    if (flush_errno != 0) {
+      return tl::unexpected(store::make_io_error(flush_errno, "write", "the fake journal"));
+    }
+    if (mode_ != Mode::kLater) safe_ = last_;
+    return {};
+  }
+  store::IoResult<void> take_failure() override {
+    if (late_errno == 0) return {};
+    const int code = std::exchange(late_errno, 0);
+    return tl::unexpected(store::make_io_error(code, "fdatasync", "the fake journal"));
+  }
+  void rollback() override {
+    last_ = safe_;
+    kinds.resize(last_);
+  }
+  bool failing() const noexcept override { return failing_; }
+  bool probe() override {
+    failing_ = append_errno != 0;
+    return !failing_;
+  }
+  bool wants_preparation() const noexcept override { return false; }
+  void prepare() override {}
+  std::uint64_t bytes() const noexcept override { return 0; }
+  std::uint64_t bytes_since_checkpoint() const noexcept override { return 0; }
+  void checkpoint_done(Seq) override {}
+  void history_done(Seq) override {}
+
+ private:
+  Mode mode_;
+  Seq last_ = 0;
+  Seq safe_ = 0;
+  bool failing_ = false;
+};
+
+}  // namespace vxs::test
