@@ -8,7 +8,7 @@ target_compile_options(vxs_flags INTERFACE
 
 # Everything, dependencies' object code included, is instrumented alike.
 if(VXS_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  add_compile_options(-fsanitize=address)
   add_link_options(-fsanitize=address,undefined)
   add_compile_definitions(VXS_ASAN=1)
 elseif(VXS_SANITIZE STREQUAL "thread")
@@ -19,11 +19,24 @@ elseif(NOT VXS_SANITIZE STREQUAL "")
   message(FATAL_ERROR "VXS_SANITIZE is 'address', 'thread' or empty, not '${VXS_SANITIZE}'")
 endif()
 
+if(VXS_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# Undefined behaviour is looked for in the product's code; in that of the tests it would cost the
+# compiler as much time as all the rest together.
+function(vxs_find_undefined_behaviour name)
+  if(VXS_SANITIZE STREQUAL "address" AND NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests")
+    target_compile_options(${name} PRIVATE -fsanitize=undefined -fno-sanitize-recover=undefined)
+  endif()
+endfunction()
+
 # vxs_library(NAME SOURCES… LINK…): a static library with the project's flags.
 function(vxs_library name)
   cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${A_SOURCES})
   target_link_libraries(${name} PUBLIC vxs_flags ${A_LINK})
+  vxs_find_undefined_behaviour(${name})
 endfunction()
 
 # vxs_executable(NAME SOURCES… LINK…)
@@ -31,6 +44,7 @@ function(vxs_executable name)
   cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK})
+  vxs_find_undefined_behaviour(${name})
 endfunction()
 
 # vxs_test(NAME SOURCES… LINK… [TIMEOUT s] [LABELS …] [ARGS …]): one Google Test
