@@ -19,10 +19,13 @@ namespace {
 /// pass.
 constexpr std::size_t kReadSize = 8192;
 constexpr std::size_t kMaxUnsent = 256 * 1024;
-constexpr int kAcceptsPerPass = 16;
+/// Accepting costs as much as ten requests, so those who come and go are let in by twos.
+constexpr int kAcceptsPerPass = 2;
 constexpr std::int64_t kAcceptPauseUs = 100'000;
 /// Requests one connection may be served in one pass if it is alone with its backlog.
 constexpr std::size_t kMaxBudget = 16;
+/// Connections of the backlog that are served in one pass.
+constexpr std::size_t kBacklogPerPass = 8;
 
 /// The command name of a peer, as the kernel keeps it; empty if it is gone.
 std::string command_of(pid_t pid) {
@@ -194,7 +197,8 @@ void SocketServer::queue(Client& client) {
 
 void SocketServer::serve_backlog() {
   const std::size_t share = budget();
-  for (std::size_t left = backlog_.size(); left > 0; --left) {
+  // A short pass: who asks one thing at a time waits for a few of those who flood, not for all.
+  for (std::size_t left = std::min(backlog_.size(), kBacklogPerPass); left > 0; --left) {
     Client& client = *backlog_.front();
     backlog_.pop_front();
     client.queued = false;

@@ -37,7 +37,7 @@ class SocketServer {
 
   /// True if requests wait that were read already: the loop must not sleep.
   [[nodiscard]] bool has_backlog() const noexcept { return !backlog_.empty(); }
-  /// Serves requests that were read already, a few of each connection.
+  /// Serves requests that were read already, a few of each of a few connections.
   void serve_backlog();
   /// Sends what the outboxes of changed connections hold, and closes what is to be closed.
   void flush();
