@@ -17,7 +17,7 @@ void BranchSet::remove(Branch& branch) {
 }
 
 bool BranchSet::wants_move(const Head& head, std::int64_t now_us) const {
-  if (groups_.empty() || groups_.begin()->first == head.seq()) return false;
+  if (groups_.empty() || groups_.begin()->first >= head.seq()) return false;
   return groups_.size() > limits_.bases ||
          groups_.begin()->second.opened_us + limits_.age_us <= now_us ||
          head.pinned_bytes() > unmovable_bytes_ + limits_.bytes;

@@ -30,6 +30,11 @@ class Head {
   /// Goes back to an earlier version, after the journal lost what came since (design §5).
   void reset(store::Tree tree, Seq seq);
 
+  /// An earlier version as a Head of its own, without recent changes: for moving bases to it.
+  [[nodiscard]] Head at(store::Tree tree, Seq seq) const {
+    return {stats_, table_, std::move(tree), seq};
+  }
+
   /// Who changed what lately, to name the culprit of a conflict.
   [[nodiscard]] const RecentChanges& recent_changes() const noexcept { return recent_; }
 

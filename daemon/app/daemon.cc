@@ -4,7 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "daemon/app/host.hh"
 #include "daemon/app/initial_tree.hh"
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kHousekeepingUs = 250'000;
 constexpr std::int64_t kHistoryPatienceMs = 5000;
+constexpr std::int64_t kSyncPatienceUs = 2'000'000;
 /// A checkpoint is due when replaying the journal since the last one would take long to start with.
 constexpr std::uint64_t kCheckpointBytes = 32U << 20;
 
@@ -297,6 +300,13 @@ void Daemon::shut_down() {
   spdlog::info("stopping: writing a checkpoint and bringing history up to date");
   sockets_->stop_reading();
   server_->end_of_pass();
+  // With `disk` the last batch may still be on its way: what was done is answered.
+  const auto until = clock_.monotonic_us() + kSyncPatienceUs;
+  while (journal_->safe_seq() < journal_->last_seq() && !journal_->failing() &&
+         clock_.monotonic_us() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  server_->journal_progressed();
   sockets_->flush();
   if (history_) {
     history_->stop(kHistoryPatienceMs, [this] { loop_.run_once(true); });

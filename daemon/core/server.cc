@@ -474,10 +474,13 @@ bool Server::tick() {
 }
 
 bool Server::move_old_bases() {
+  if (branches_.size() == 0) return false;
+  const std::int64_t now = clock_.monotonic_us();
+  if (journal_.safe_seq() == journal_.last_seq()) return branches_.enforce(head_, now);
   // To a safe version only: what a transaction reads on its base is answered at once, and a
   // rollback could not take that back.
-  if (branches_.size() == 0 || journal_.safe_seq() < journal_.last_seq()) return false;
-  return branches_.enforce(head_, clock_.monotonic_us());
+  Version version = safe_version();
+  return branches_.enforce(head_.at(std::move(version.tree), version.head_seq), now);
 }
 
 }  // namespace vxs::daemon

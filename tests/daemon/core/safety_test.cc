@@ -311,6 +311,21 @@ TEST_F(Later, OldBasesMoveAsSoonAsTheHeadIsSafe) {
   EXPECT_EQ(read(client, "/a", id), "new");  // it had not looked: unobservable
 }
 
+// Two busy clients and a disk: the newest version is never safe.
+TEST_F(Later, OldBasesMoveThoughTheNewestVersionIsNeverSafe) {
+  auto& client = connect();
+  auto& writer = connect();
+  const auto id = safe_start(client);
+  put(writer, "/a", "safe");
+  begin(writer, wire::kWrite, zstrings({"/a"}) + "unsafe");
+  server.end_of_pass();
+  clock.now_us += 60'000'000;
+  (void)server.tick();
+  EXPECT_EQ(read(client, "/a", id), "safe");
+  lose(EIO);
+  EXPECT_EQ(read(client, "/a", id), "safe");
+}
+
 TEST_F(Later, SafeVersionIsTheNewestSafeOne) {
   auto& writer = connect();
   put(writer, "/a", "1");
