@@ -136,6 +136,7 @@ process::StartResult<void> Daemon::recover_from_history(const store::JournalOpti
   } else {
     tree = initial_tree(stats_, perms_);
   }
+  history_taken_at_ = options.keep_after_reboot ? *seq : 0;
   const auto written =
       store::write_checkpoint(*env_, config_.journal_dir,
                               store::CheckpointMeta{.seq = *seq,
@@ -235,7 +236,7 @@ void Daemon::run() {
   });
   timer.enable_after(kHousekeepingUs);
 
-  if (history_) history_->start(history_border_);
+  if (history_) history_->start(history_border_, history_taken_at_);
   sockets_->start();
   while (!stopping_) one_pass();
   shut_down();

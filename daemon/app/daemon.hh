@@ -76,6 +76,7 @@ class Daemon {
   std::optional<store::Tree> history_pin_;
   std::uint64_t starts_ = 0;
   Seq history_border_ = 0;
+  Seq history_taken_at_ = 0;
   bool stopping_ = false;
   bool history_gap_said_ = false;
 };

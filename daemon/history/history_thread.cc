@@ -35,8 +35,9 @@ HistoryThread::~HistoryThread() {
   if (thread_.joinable()) thread_.join();
 }
 
-void HistoryThread::start(Seq border) {
+void HistoryThread::start(Seq border, Seq taken_at) {
   border_ = border;
+  taken_at_ = taken_at;
   const process::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
   (void)pthread_setname_np(thread_.native_handle(), "vxs-history");
@@ -119,7 +120,9 @@ bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, std::s
   const bool first = writer.durable_seq() == 0;
   const Seq gap_to = snapshot.seq;
   const Seq gap_from = first ? 1 : from;
-  const std::uint64_t lost = gap_to >= gap_from ? gap_to - gap_from + 1 : 0;
+  const bool own = from <= taken_at_;  // numbers were left out, and nothing that happened
+  if (own) reason = "journal and checkpoints were lost, the state is this history's own";
+  const std::uint64_t lost = gap_to >= gap_from && !own ? gap_to - gap_from + 1 : 0;
   const auto added = writer.add_snapshot(*snapshot.tree, snapshot.seq, snapshot.time_us, gap_from,
                                          gap_to, lost, reason);
   hooks_.post([this] { hooks_.unpin(); });

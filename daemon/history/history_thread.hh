@@ -48,8 +48,10 @@ class HistoryThread {
   HistoryThread& operator=(const HistoryThread&) = delete;
 
   /// Begins. The records of an earlier boot end at `state_from` (0: there is no such border): what
-  /// follows starts from the tree as it is then, not from what history has.
-  void start(Seq state_from);
+  /// follows starts from the tree as it is then, not from what history has. `taken_at`: the tree
+  /// was taken from this history and got this Seq (0: it was not), so that numbers before it are
+  /// missing and nothing else.
+  void start(Seq state_from, Seq taken_at);
   /// Makes visible what is safe now, then ends the thread; gives up after `patience_ms`. While it
   /// waits, `pump` is called on the main thread so that posted tasks run.
   void stop(std::int64_t patience_ms, const std::function<void()>& pump);
@@ -82,6 +84,7 @@ class HistoryThread {
   std::atomic<bool> failing_{false};
   std::atomic<bool> ended_{false};
   Seq border_ = 0;
+  Seq taken_at_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

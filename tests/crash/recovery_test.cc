@@ -259,6 +259,10 @@ TEST_P(Recovery, AfterLossOfJournalAndCheckpoints_TreeFromGit_GenerationsAboveAl
   EXPECT_NE(said_since(mark).find("newest commit"), std::string::npos) << said_since(mark);
   expect_it_goes_on(highest_generation(after));
   expect_still_on_main(head);
+  // Numbers were left out, no records lost: the commit says so.
+  const auto log = git(daemon_.history_dir(), "log --format=%B main").out;
+  EXPECT_NE(log.find("Reason: journal and checkpoints were lost"), std::string::npos);
+  EXPECT_NE(log.find("Changes: 0\n"), std::string::npos);
   // And once more from what it has now.
   const auto again = dump();
   daemon_.restart();
