@@ -27,6 +27,7 @@ HistoryThread::HistoryThread(store::Env& env, store::HistoryOptions options,
     : env_(env), options_(std::move(options)), journal_(journal), hooks_(std::move(hooks)) {}
 
 HistoryThread::~HistoryThread() {
+  abandoned_.store(true, std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -168,6 +169,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
       if (lost || writer.pack_is_full()) break;
     }
     if (error) return fail(*error);
+    if (abandoned_.load(std::memory_order_relaxed)) return true;
 
     bool stopping = false;
     {

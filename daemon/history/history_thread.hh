@@ -83,6 +83,7 @@ class HistoryThread {
   std::atomic<Seq> durable_{0};
   std::atomic<bool> failing_{false};
   std::atomic<bool> ended_{false};
+  std::atomic<bool> abandoned_{false};  ///< patience is over: end at the next record
   Seq border_ = 0;
   Seq taken_at_ = 0;
 

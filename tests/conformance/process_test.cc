@@ -157,6 +157,8 @@ TEST(DaemonProcess, I12_FilesAreForTheOwnerOnly) {
   auto daemon = started({});
   Client client(daemon.socket_path());
   ASSERT_EQ(client.write("/a", "v"), kOk);
+  // History is made by a thread of its own.
+  for (int i = 0; i < 1000 && access(daemon.history_dir().c_str(), F_OK) != 0; ++i) usleep(10'000);
   for (const auto& path : {daemon.history_dir(), daemon.journal_dir()}) {
     struct stat found {};
     ASSERT_EQ(stat(path.c_str(), &found), 0) << path;

@@ -80,7 +80,7 @@ TEST_F(StatusTest, WithoutADaemonSaysSoAndShowsTheRest) {
 
 TEST_F(StatusTest, PrintsWhateverTheDaemonSaysOfItself) {
   OneAnswer daemon(socket_path(), 0,
-                   std::string("seq: 15\nlag: 0.2 s\nweird key: \x1b[31m\n\0", 39));
+                   std::string("seq: 15\nlag: 0.2 s\nweird key: \x1b[31m\n\0", 38));
   const Outcome run = vxs({"status"});
   EXPECT_EQ(run.exit_code, 0) << run.out;
   EXPECT_EQ(daemon.header[0], 0u);  // CONTROL
