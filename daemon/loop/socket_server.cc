@@ -74,11 +74,17 @@ void SocketServer::accept_clients() {
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EAGAIN) return;
+    if (errno == EAGAIN) {
+      accept_paused_ = false;
+      return;
+    }
     // Out of descriptors or memory: those that are connected go on, new ones wait in the queue.
-    server_.observer().warn(
-        fmt::format("cannot accept a client ({}); {} are connected; trying again in {} ms",
-                    std::strerror(errno), clients_.size(), kAcceptPauseUs / 1000));
+    if (!accept_paused_) {
+      server_.observer().warn(
+          fmt::format("cannot accept a client ({}); {} are connected; trying again every {} ms",
+                      std::strerror(errno), clients_.size(), kAcceptPauseUs / 1000));
+    }
+    accept_paused_ = true;
     accepting_.disable();
     accept_again_.enable_after(kAcceptPauseUs);
     return;

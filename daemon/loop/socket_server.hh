@@ -88,6 +88,7 @@ class SocketServer {
   /// Closed in this pass; a callback of theirs may still be running.
   std::vector<std::unique_ptr<Client>> closed_;
   std::vector<char> buffer_;
+  bool accept_paused_ = false;  ///< for want of descriptors; said once
   bool stopping_ = false;
 };
 
