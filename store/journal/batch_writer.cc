@@ -40,6 +40,9 @@ IoResult<void> BatchWriter::prepare(std::size_t frame_bytes) {
 
 IoResult<void> BatchWriter::enter(std::shared_ptr<Segment> segment, const SegmentOpening& opening) {
   if (auto active = store_->activate(segment, opening); !active) {
+    // The opening may be on the disk all the same, and the file may refuse to go away: then it says
+    // that what comes later in the current segment does not count. So nothing may.
+    abandon();
     store_->discard(std::move(segment));
     return active;
   }

@@ -140,6 +140,11 @@ void DiskJournal::run() {
       write_queued(lock);
     } else if (stop_) {
       return;
+    } else if (rollback_due_) {
+      // Nothing may be accepted before rollback(): whoever waits is told of the failure instead.
+      repair_wanted_ = false;
+      room_wanted_ = 0;
+      done_.notify_all();
     } else {
       repair_now(lock);
     }

@@ -47,6 +47,7 @@ struct Fault {
   std::uint64_t left = 0;
   int code = 0;
   bool sticky = false;
+  bool lands = false;
 };
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -61,6 +62,7 @@ struct FaultEnv::State {
   Names durable_names;
   std::vector<Fault> faults;
   bool struck = false;
+  bool lands = false;  ///< the fault that struck last reports a failure of what was done
   bool frozen = false;
   bool memory = false;
   std::uint64_t life = 0;  ///< raised by a power cut: older handles are dead
@@ -79,6 +81,7 @@ struct FaultEnv::State {
       }
       if (!fault.sticky) fault.left = 0;
       struck = true;
+      lands = fault.lands;
       return fault.code;
     }
     return 0;
@@ -116,7 +119,8 @@ class MemoryFile final : public EnvFile {
     if (!writable_) return failed(EBADF, "write", path_);
     if (const int code = strike(kWrite); code != 0) {
       if (!state_->frozen && life_ == state_->life && state_->fits(*inode_, offset + data.size())) {
-        put(offset, data.substr(0, state_->random() % (data.size() + 1)));
+        const std::size_t prefix = state_->random() % (data.size() + 1);
+        put(offset, data.substr(0, state_->lands ? data.size() : prefix));
       }
       return failed(code, "write", path_);
     }
@@ -198,9 +202,9 @@ FaultEnv::FaultEnv(std::uint64_t seed) : state_(std::make_shared<State>()) {
 }
 FaultEnv::~FaultEnv() = default;
 
-void FaultEnv::fail(unsigned ops, std::uint64_t nth, int code, bool sticky) {
+void FaultEnv::fail(unsigned ops, std::uint64_t nth, int code, bool sticky, bool lands) {
   const std::scoped_lock lock(state_->mutex);
-  state_->faults.push_back({ops, nth, code, sticky});
+  state_->faults.push_back({ops, nth, code, sticky, lands});
   state_->struck = false;
 }
 

@@ -36,8 +36,9 @@ class FaultEnv final : public Env {
   ~FaultEnv() override;
 
   /// The operation that is number `nth` (from 1) of the kinds in `ops` from now on fails with
-  /// `code`; with `sticky` every later one too. A failing write leaves a random prefix of its data.
-  void fail(unsigned ops, std::uint64_t nth, int code, bool sticky);
+  /// `code`; with `sticky` every later one too. A failing write leaves a random prefix of its data,
+  /// or all of it with `lands`.
+  void fail(unsigned ops, std::uint64_t nth, int code, bool sticky, bool lands = false);
   void clear_faults();
   /// True if a fault has struck since fail().
   [[nodiscard]] bool fault_struck() const;

@@ -92,7 +92,8 @@ TEST_P(JournalCrashes, WhatWasPromisedIsThereAfterEveryCrash) {
     for (int life = 0; life < 6; ++life) {
       SCOPED_TRACE("life " + std::to_string(life));
       live(env, w, seed % 2 == 0);
-      const Seq last = w.journal->last_seq();
+      // A journal that fails to the end could not even blank what it refused (docs/journal.md).
+      const Seq last = w.journal->failing() ? w.hashes.rbegin()->first : w.journal->last_seq();
       env.freeze();
       w.drop();
       env.thaw();

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "tests/store/fault_env.hh"
 #include "tests/store/journal/workload.hh"
@@ -127,6 +129,56 @@ TEST_P(JournalFaults, AFullDiskIsAnErrorAndSpaceReturningIsNoticedByTheNextProbe
 }
 
 // What was answered with an error must not come back, not even after a crash.
+// The next segment's opening reached the disk although its write failed, and the file cannot be
+// removed: it says that what follows in the segment before it is abandoned.
+TEST_P(JournalFaults, AnOpeningThatLandedAlthoughItsWriteFailedHidesNoLaterRecord) {
+  for (std::uint64_t nth = 1; nth < 40; ++nth) {
+    FaultEnv env(nth);
+    env.set_memory_file_system(GetParam().memory_file_system);
+    Workload w(env, small_options(GetParam().durability), nth + 500);
+    ASSERT_TRUE(w.open());
+    drive(w, 30);
+    env.fail(kWrite, nth, EIO, false, true);
+    env.fail(kRemove, 1, EIO, true);
+    // Large ones that need a segment of their own, and small ones that the one before still holds.
+    for (int i = 0; i < 12; ++i) {
+      (void)w.commit(1, i % 3 == 0 ? 16000 : 20);
+      (void)w.wait_safe();
+      (void)w.handle_failure();
+      if (w.journal->failing()) (void)w.journal->probe();
+    }
+    expect_resumed(w);
+    expect_recovered(env, w, "write " + std::to_string(nth));
+    if (HasFatalFailure()) return;
+  }
+}
+
+// What append() waits for is room, while what was queued before it fails to be written: it must
+// hear of that, and not go on above a hole.
+TEST_P(JournalFaults, ARecordThatWaitsForRoomIsNotTakenWhenTheQueueBeforeItFailed) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    FaultEnv env(seed);
+    env.set_memory_file_system(GetParam().memory_file_system);
+    Workload w(env, small_options(GetParam().durability), seed);
+    ASSERT_TRUE(w.open());
+    // Both tries of the first batch fail; the disk works for what comes after.
+    env.fail(kWrite, 1, EIO, false);
+    env.fail(kWrite, 2, EIO, false);
+    for (int i = 0; i < 200; ++i) {
+      if (!w.commit(6, 200)) break;
+    }
+    (void)w.flush();
+    for (int i = 0; i < 20000 && w.journal->safe_seq() != w.journal->last_seq(); ++i) {
+      (void)w.handle_failure();
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    ASSERT_EQ(w.journal->safe_seq(), w.journal->last_seq()) << "seed " << seed;
+    expect_resumed(w);
+    expect_recovered(env, w, "seed " + std::to_string(seed));
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(JournalFaults, ARolledBackRecordDoesNotReturn) {
   if (GetParam().memory_file_system) GTEST_SKIP() << "never rolls back";
   for (std::uint64_t seed = 1; seed < 60; ++seed) {
