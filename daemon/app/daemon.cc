@@ -167,8 +167,8 @@ void Daemon::handle_signals() {
 process::StartResult<void> Daemon::begin() {
   // Before anybody can know our pid: a signal must not end us half-way.
   handle_signals();
-  server_ =
-      std::make_unique<Server>(ServerOptions{}, *journal_, clock_, *head_, domains_, observer_);
+  server_ = std::make_unique<Server>(ServerOptions{.first_connection = report_.last_connection + 1},
+                                     *journal_, clock_, *head_, domains_, observer_);
   starts_ = report_.starts + 1;
   history_border_ = 0;
   const bool empty = head_->tree().node_count() == 1 && head_->tree().root().generation() == 0;
@@ -187,8 +187,7 @@ process::StartResult<void> Daemon::begin() {
   for (const auto& change : config_.trace_control) (void)trace_.control(change);
   observer_.trace_changed();
 
-  sockets_ =
-      std::make_unique<SocketServer>(loop_, *server_, listen_fd_, report_.last_connection + 1);
+  sockets_ = std::make_unique<SocketServer>(loop_, *server_, listen_fd_);
   checkpointer_ = std::make_unique<Checkpointer>(
       *env_, config_.journal_dir,
       Checkpointer::Hooks{
@@ -265,7 +264,7 @@ store::CheckpointMeta Daemon::checkpoint_meta(Seq seq, bool clean) {
                                .time_us = clock_.wall_us(),
                                .boot_id = boot_id_,
                                .starts = starts_,
-                               .last_connection = sockets_->next_id() - 1,
+                               .last_connection = server_->next_connection_id() - 1,
                                .clean_shutdown = clean};
 }
 

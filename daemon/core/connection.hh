@@ -51,6 +51,7 @@ class Connection {
     std::uint32_t uid = 0;
     std::string command;  ///< the peer's command name; any bytes
     std::uint32_t features = kSocketFeatures;
+    bool ring = false;  ///< served by Rings, else by SocketServer
   };
 
   explicit Connection(Peer peer) : peer_(std::move(peer)) {}
@@ -80,8 +81,11 @@ class Connection {
   /// By path, NUL and token: one client may register thousands.
   std::unordered_map<std::string, Watch> watches;
   std::uint64_t next_watch = 0;
-  /// Set when the connection must go; the transport closes it.
+  /// Set when the connection must go; the transport closes it. A ring is frozen instead.
   bool doomed = false;
+  /// A ring that misbehaved: neither read nor written until it is introduced or connected anew
+  /// (A17, A18). Set by Server::freeze(), cleared by Server::reset_ring().
+  bool frozen = false;
   /// Already on the list of connections with something to send.
   bool dirty = false;
   /// Already on the list of connections with something that waits for the journal.

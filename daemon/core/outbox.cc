@@ -86,6 +86,15 @@ void Outbox::release(Seq safe) {
   while (!marks_.empty() && marks_.front().required <= safe) marks_.pop_front();
 }
 
+void Outbox::clear() noexcept {
+  bytes_ = std::string();
+  sent_ = 0;
+  marks_.clear();
+  events_.clear();
+  queued_events_.clear();
+  event_bytes_ = 0;
+}
+
 void Outbox::rollback(Seq safe) {
   release(safe);
   if (marks_.empty()) return;

@@ -39,6 +39,9 @@ class Outbox {
   /// waited behind it for the order's sake only stays, and may leave.
   void rollback(Seq safe);
 
+  /// Forgets everything that was not sent, also the rest of what was half sent.
+  void clear() noexcept;
+
   /// True if something waits for a record to be safe.
   [[nodiscard]] bool gated() const noexcept { return !marks_.empty(); }
   [[nodiscard]] bool empty() const noexcept { return sent_ == bytes_.size(); }

@@ -21,7 +21,8 @@ Server::Server(const ServerOptions& options, store::Journal& journal, Clock& clo
       domains_(domains),
       observer_(observer),
       branches_(options.pins),
-      control_(*this) {
+      control_(*this),
+      next_connection_(options.first_connection) {
   keep_version();
 }
 
@@ -38,7 +39,7 @@ Connection& Server::add_connection(Connection::Peer peer) {
 void Server::remove_connection(Connection& connection) {
   watches_.remove_all(connection);
   drop_branches(connection);
-  std::erase(dirty_, &connection);
+  std::erase(dirty_list(connection), &connection);
   std::erase(waiting_, &connection);
   observer_.object(false, "connection", &connection);
   connections_.erase(connection.id());
@@ -47,13 +48,43 @@ void Server::remove_connection(Connection& connection) {
 void Server::mark_dirty(Connection& connection) {
   if (connection.dirty) return;
   connection.dirty = true;
-  dirty_.push_back(&connection);
+  dirty_list(connection).push_back(&connection);
 }
 
 void Server::take_dirty(std::vector<Connection*>& out) {
   out.clear();
   out.swap(dirty_);
   for (Connection* connection : out) connection->dirty = false;
+}
+
+void Server::take_dirty_rings(std::vector<Connection*>& out) {
+  out.clear();
+  out.swap(dirty_rings_);
+  for (Connection* connection : out) connection->dirty = false;
+}
+
+void Server::drop_session(Connection& connection) {
+  watches_.remove_all(connection);
+  drop_branches(connection);
+  connection.pending.reset();
+  connection.outbox.clear();
+  if (connection.waiting) {
+    connection.waiting = false;
+    std::erase(waiting_, &connection);
+  }
+  mark_dirty(connection);
+}
+
+void Server::freeze(Connection& connection) {
+  if (connection.frozen) return;
+  drop_session(connection);
+  connection.frozen = true;
+}
+
+void Server::reset_ring(Connection& connection) {
+  drop_session(connection);
+  connection.frozen = false;
+  connection.doomed = false;
 }
 
 void Server::mark_waiting(Connection& connection, Seq required) {
@@ -123,8 +154,13 @@ void Server::send_reply(Connection& connection, const Header& request, const Rep
 
 void Server::send_event(Watch& watch, std::string_view path, Seq required) {
   Connection& connection = *watch.connection;
-  if (connection.doomed) return;
+  if (connection.doomed || connection.frozen) return;
   if (path.size() + watch.token.size() + 2 > protocol::kMaxPayload) return;  // B9, XSA-324
+  // A guest that reads nothing loses events; its ring cannot be closed (A17).
+  if (connection.peer().ring &&
+      connection.outbox.unsent_event_bytes() >= options_.max_event_bytes) {
+    return;
+  }
   const bool merge = !path.starts_with('@');
   if (!connection.outbox.append_event(path, watch.token, merge, required, journal_.safe_seq())) {
     return;
@@ -133,7 +169,8 @@ void Server::send_event(Watch& watch, std::string_view path, Seq required) {
   if (observer_.tracing()) observer_.event_out(connection, path, watch.token);
   mark_waiting(connection, required);
   mark_dirty(connection);
-  if (connection.outbox.unsent_event_bytes() > options_.max_event_bytes) {
+  if (!connection.peer().ring &&
+      connection.outbox.unsent_event_bytes() > options_.max_event_bytes) {
     observer_.warn(fmt::format("closing {}: it left {} bytes of watch events unread (limit {})",
                                connection.describe(), connection.outbox.unsent_event_bytes(),
                                options_.max_event_bytes));

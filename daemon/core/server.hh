@@ -29,9 +29,11 @@
 namespace vxs::daemon {
 
 struct ServerOptions {
-  /// A connection with more events than this undelivered is closed (A14).
+  /// Above every connection id of earlier runs.
+  ConnectionId first_connection = 1;
+  /// A socket with more events than this undelivered is closed (A14); a ring gets no more.
   std::size_t max_event_bytes = 16U << 20;
-  transactions::PinLimits pins;
+  transactions::PinLimits pins = {};
 };
 
 /// Counters for `CONTROL vxs-status` and tests.
@@ -67,13 +69,27 @@ class Server {
   void remove_connection(Connection& connection);
   /// True while a request may be handled: the last one's reply was released.
   [[nodiscard]] bool ready_for(const Connection& connection) const noexcept {
-    return !connection.pending && !connection.doomed;
+    return !connection.pending && !connection.doomed && !connection.frozen;
   }
   /// Handles one request. REQUIRES ready_for(connection). Its output is in outboxes afterwards.
   void handle(Connection& connection, const protocol::Header& header, std::string_view payload);
-  /// Puts connections that got output, were released or doomed since the last call into `out`, in
-  /// place of what was there. Pointers are valid until the connection is removed.
+  /// Puts socket connections that got output, were released or doomed since the last call into
+  /// `out`, in place of what was there. Pointers are valid until the connection is removed.
   void take_dirty(std::vector<Connection*>& out);
+  /// The same for ring connections; one that was frozen since is among them.
+  void take_dirty_rings(std::vector<Connection*>& out);
+  /// A17, J10: the ring of `connection` misbehaved, or is to have no more than it has. Drops its
+  /// watches, transactions and queued output; it is not ready_for() anything, gets no event, and
+  /// its domain stays introduced. Harmless for one that is frozen. REQUIRES peer().ring. Not from
+  /// within handle() of the same connection.
+  void freeze(Connection& connection);
+  /// F3, A20: begins anew on the same ring: drops watches, transactions, queued output and what
+  /// waits for the journal, thaws it. REQUIRES peer().ring; not from within its own handle().
+  void reset_ring(Connection& connection);
+  /// A number for a new connection, never used twice within a state directory.
+  [[nodiscard]] ConnectionId new_connection_id() noexcept { return next_connection_++; }
+  /// The number the next connection gets.
+  [[nodiscard]] ConnectionId next_connection_id() const noexcept { return next_connection_; }
 
   // --- the loop's side -------------------------------------------------------
   /// End of a pass of the loop: hands the journal what was appended, and releases what is safe.
@@ -123,6 +139,11 @@ class Server {
                                      std::string_view ok);
   void fire(const std::vector<transactions::Fired>& fired, const store::Tree& before, Seq seq);
   void mark_dirty(Connection& connection);
+  [[nodiscard]] std::vector<Connection*>& dirty_list(const Connection& connection) noexcept {
+    return connection.peer().ring ? dirty_rings_ : dirty_;
+  }
+  /// What freeze() and reset_ring() have in common.
+  void drop_session(Connection& connection);
   /// Notes that the connection's output may depend on `required`.
   void mark_waiting(Connection& connection, Seq required);
   void keep_version();
@@ -142,7 +163,9 @@ class Server {
   transactions::BranchSet branches_;
   Control control_;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
-  std::vector<Connection*> dirty_;
+  ConnectionId next_connection_;
+  std::vector<Connection*> dirty_;  ///< sockets
+  std::vector<Connection*> dirty_rings_;
   std::vector<Connection*> waiting_;
   std::deque<Version> versions_;
   ServerCounters counters_;

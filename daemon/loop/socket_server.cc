@@ -41,8 +41,8 @@ std::string command_of(pid_t pid) {
 
 }  // namespace
 
-SocketServer::SocketServer(EventLoop& loop, Server& server, int listen_fd, ConnectionId next_id)
-    : loop_(loop), server_(server), listen_fd_(listen_fd), next_id_(next_id), buffer_(kReadSize) {
+SocketServer::SocketServer(EventLoop& loop, Server& server, int listen_fd)
+    : loop_(loop), server_(server), listen_fd_(listen_fd), buffer_(kReadSize) {
   accepting_ = loop_.readable(listen_fd_, [this] { accept_clients(); });
   accept_again_ = loop_.timer([this] { accepting_.enable(); });
 }
@@ -95,7 +95,7 @@ void SocketServer::add_client(int fd) {
   auto client = std::make_unique<Client>();
   client->fd.reset(fd);
   Connection::Peer peer;
-  peer.id = next_id_++;
+  peer.id = server_.new_connection_id();
   peer.caller.domid = server_.domains().store_domid();
   ucred credentials{};
   socklen_t length = sizeof credentials;

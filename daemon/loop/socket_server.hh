@@ -23,9 +23,8 @@ namespace vxs::daemon {
 /// One thread, the loop's.
 class SocketServer {
  public:
-  /// `next_id` is the first connection id to give. `listen_fd` is non-blocking and outlives this
-  /// object.
-  SocketServer(EventLoop& loop, Server& server, int listen_fd, ConnectionId next_id);
+  /// `listen_fd` is non-blocking and outlives this object.
+  SocketServer(EventLoop& loop, Server& server, int listen_fd);
   ~SocketServer();
   SocketServer(const SocketServer&) = delete;
   SocketServer& operator=(const SocketServer&) = delete;
@@ -41,8 +40,6 @@ class SocketServer {
   void serve_backlog();
   /// Sends what the outboxes of changed connections hold, and closes what is to be closed.
   void flush();
-
-  [[nodiscard]] ConnectionId next_id() const noexcept { return next_id_; }
 
  private:
   struct Client {
@@ -79,7 +76,6 @@ class SocketServer {
   EventLoop& loop_;
   Server& server_;
   int listen_fd_;
-  ConnectionId next_id_;
   Interest accepting_;
   Interest accept_again_;
   std::unordered_map<Connection*, std::unique_ptr<Client>> clients_;
