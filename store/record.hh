@@ -12,6 +12,7 @@
 #include "protocol/ids.hh"
 #include "protocol/permissions.hh"
 #include "store/change.hh"
+#include "store/state_change.hh"
 
 namespace vxs::store {
 
@@ -73,7 +74,15 @@ struct StartRecord {
   std::string_view version{};     ///< vxenstored's version
 };
 
-using Record = std::variant<CommitRecord, ConflictRecord, StartRecord>;
+/// A change of the state beside the tree: domains, their rings, watches, quotas. No commit: history
+/// passes over it.
+struct StateRecord {
+  Seq seq = 0;
+  std::int64_t time_us = 0;
+  StateChange change{};
+};
+
+using Record = std::variant<CommitRecord, ConflictRecord, StartRecord, StateRecord>;
 
 [[nodiscard]] Seq record_seq(const Record& record) noexcept;
 

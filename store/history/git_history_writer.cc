@@ -103,6 +103,7 @@ HistoryResult<void> GitHistoryWriter::add(const Record& record) {
 }
 
 HistoryResult<void> GitHistoryWriter::add_record(const Record& record) {
+  if (std::holds_alternative<StateRecord>(record)) return {};  // the tree is as it was
   if (auto ready = ready_shadow(); !ready) return ready;
   if (const auto* commit = std::get_if<CommitRecord>(&record)) return add_commit(*commit);
   if (const auto* conflict = std::get_if<ConflictRecord>(&record)) return add_conflict(*conflict);

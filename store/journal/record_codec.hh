@@ -14,14 +14,30 @@
 namespace vxs::store {
 
 /// record.proto's RecordType.
-enum class RecordType : std::uint16_t { kNone = 0, kCommit = 1, kConflict = 2, kStart = 3 };
+enum class RecordType : std::uint16_t {
+  kNone = 0,
+  kCommit = 1,
+  kConflict = 2,
+  kStart = 3,
+  kWatchAdded = 10,
+  kWatchRemoved = 11,
+  kConnectionReset = 12,
+  kDomainKnown = 30,
+  kDomainIntroduced = 31,
+  kDomainGone = 32,
+  kDomainShutdown = 33,
+  kDomainTarget = 34,
+  kQuotaSet = 40,
+  kDomainFeatures = 41,
+};
 
 /// Encodes one record after the other, in two steps so that the bytes go straight to
 /// their place. Keeps its scratch memory: no allocation once warm. One thread at a time.
 class RecordEncoder {
  public:
   /// The payload's size, or nothing for a record that could not be read back (a change without a
-  /// path or permissions where its kind needs them, a kind out of range).
+  /// path or permissions where its kind needs them, a kind out of range, a state change
+  /// without the name it is about).
   [[nodiscard]] bool measure(const Record& record, std::size_t& size);
   /// Writes exactly the measured bytes. REQUIRES: measure() of the same, unchanged record came last
   /// and returned true.

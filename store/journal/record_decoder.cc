@@ -1,82 +1,12 @@
 #include "store/journal/record_codec.hh"
+#include "store/journal/state_codec.hh"
+#include "store/journal/wire_fields.hh"
 
 namespace vxs::store {
 namespace {
 
-/// Walks the fields of one protobuf message. Unknown fields are stepped over, as protobuf does.
-class FieldReader {
- public:
-  explicit FieldReader(std::string_view bytes) noexcept
-      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
-
-  /// Moves to the next field; false at the end or at malformed bytes (then !ok()).
-  bool next() noexcept {
-    if (at_ == end_ || !ok_) return false;
-    std::uint64_t tag = 0;
-    if (!varint(tag) || (tag >> 3) == 0 || (tag >> 3) > 0x1FFFFFFF) return fail();
-    field_ = static_cast<std::uint32_t>(tag >> 3);
-    wire_type_ = static_cast<unsigned>(tag & 7);
-    number_ = 0;
-    bytes_ = {};
-    switch (wire_type_) {
-      case 0:
-        return varint(number_) || fail();
-      case 1:
-        return skip(8);
-      case 2: {
-        std::uint64_t size = 0;
-        if (!varint(size) || size > static_cast<std::uint64_t>(end_ - at_)) return fail();
-        bytes_ = {at_, static_cast<std::size_t>(size)};
-        at_ += size;
-        return true;
-      }
-      case 5:
-        return skip(4);
-      default:
-        return fail();
-    }
-  }
-
-  [[nodiscard]] bool ok() const noexcept { return ok_; }
-  [[nodiscard]] std::uint32_t field() const noexcept { return field_; }
-  [[nodiscard]] bool is_number() const noexcept { return wire_type_ == 0; }
-  [[nodiscard]] bool is_bytes() const noexcept { return wire_type_ == 2; }
-  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-  [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
-
- private:
-  bool fail() noexcept {
-    ok_ = false;
-    return false;
-  }
-  bool skip(std::ptrdiff_t size) noexcept {
-    if (end_ - at_ < size) return fail();
-    at_ += size;
-    return true;
-  }
-  bool varint(std::uint64_t& value) noexcept {
-    value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (at_ == end_) return false;
-      const auto byte = static_cast<unsigned char>(*at_++);
-      value |= std::uint64_t{byte & 0x7FU} << shift;
-      if (byte < 0x80) return shift < 63 || byte <= 1;
-    }
-    return false;
-  }
-
-  const char* at_;
-  const char* end_;
-  std::uint64_t number_ = 0;
-  std::string_view bytes_;
-  std::uint32_t field_ = 0;
-  unsigned wire_type_ = 0;
-  bool ok_ = true;
-};
-
-std::int64_t unzigzag(std::uint64_t value) noexcept {
-  return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
-}
+using wire::FieldReader;
+using wire::unzigzag;
 
 // "/", or components without empty ones between; or one of the special names.
 bool plausible_path(std::string_view path) noexcept {
@@ -343,8 +273,19 @@ tl::expected<const Record*, RecordDecoder::Failure> RecordDecoder::decode(
     case RecordType::kStart:
       good = parser.start(seq, payload);
       break;
-    default:
-      return tl::unexpected(Failure::kUnknownType);
+    default: {
+      StateRecord& record = record_.emplace<StateRecord>();
+      record.seq = seq;
+      switch (decode_state(static_cast<RecordType>(type), payload, record)) {
+        case StateDecoding::kUnknownType:
+          return tl::unexpected(Failure::kUnknownType);
+        case StateDecoding::kMalformed:
+          break;
+        case StateDecoding::kGood:
+          good = true;
+          break;
+      }
+    }
   }
   if (!good) return tl::unexpected(Failure::kMalformed);
   return &record_;

@@ -1,71 +1,15 @@
-#include <bit>
-#include <cstring>
-
 #include "store/journal/record_codec.hh"
+#include "store/journal/state_codec.hh"
+#include "store/journal/wire_fields.hh"
 
 namespace vxs::store {
 namespace {
 
+using namespace wire;
+
 // A list that was not among the latest this many is written again rather than searched for, so
 // that a commit of many lists stays linear.
 constexpr std::size_t kListsSearched = 16;
-
-constexpr std::size_t varint_size(std::uint64_t value) noexcept {
-  return (static_cast<std::size_t>(std::bit_width(value | 1)) * 9 + 64) / 64;
-}
-
-constexpr std::uint64_t zigzag(std::int64_t value) noexcept {
-  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-}
-
-// protobuf sign-extends a negative int32 to 64 bits.
-constexpr std::uint64_t extend(std::int32_t value) noexcept {
-  return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
-}
-
-// All field numbers are below 16, so every tag is one byte.
-constexpr char tag(unsigned field, unsigned wire_type) noexcept {
-  return static_cast<char>(field << 3 | wire_type);
-}
-constexpr unsigned kVarint = 0;
-constexpr unsigned kBytes = 2;
-
-constexpr std::size_t number_size(std::uint64_t value) noexcept {
-  return value == 0 ? 0 : 1 + varint_size(value);
-}
-constexpr std::size_t bytes_size(std::string_view value) noexcept {
-  return value.empty() ? 0 : 1 + varint_size(value.size()) + value.size();
-}
-constexpr std::size_t message_size(std::size_t size) noexcept {
-  return 1 + varint_size(size) + size;
-}
-
-char* put_varint(char* out, std::uint64_t value) noexcept {
-  while (value >= 0x80) {
-    *out++ = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *out++ = static_cast<char>(value);
-  return out;
-}
-
-char* put_number(char* out, unsigned field, std::uint64_t value) noexcept {
-  if (value == 0) return out;
-  *out++ = tag(field, kVarint);
-  return put_varint(out, value);
-}
-
-char* put_header(char* out, unsigned field, std::size_t size) noexcept {
-  *out++ = tag(field, kBytes);
-  return put_varint(out, size);
-}
-
-char* put_bytes(char* out, unsigned field, std::string_view value) noexcept {
-  if (value.empty()) return out;
-  out = put_header(out, field, value.size());
-  std::memcpy(out, value.data(), value.size());
-  return out + value.size();
-}
 
 std::size_t origin_size(const Origin& origin) noexcept {
   return number_size(origin.domid) + number_size(origin.incarnation) +
@@ -122,6 +66,7 @@ std::size_t change_size(const Change& change, std::uint32_t list_number) noexcep
 RecordType RecordEncoder::type_of(const Record& record) noexcept {
   if (std::holds_alternative<CommitRecord>(record)) return RecordType::kCommit;
   if (std::holds_alternative<ConflictRecord>(record)) return RecordType::kConflict;
+  if (const auto* state = std::get_if<StateRecord>(&record)) return type_of_change(state->change);
   return RecordType::kStart;
 }
 
@@ -188,6 +133,9 @@ bool RecordEncoder::measure(const Record& record, std::size_t& size) {
            number_size(conflict->blocking_domid) + bytes_size(conflict->request);
     return measure_changes(conflict->changes, size);
   }
+  if (const auto* state = std::get_if<StateRecord>(&record)) {
+    return measure_state(*state, size);
+  }
   const auto& start = std::get<StartRecord>(record);
   size = number_size(zigzag(start.time_us)) + bytes_size(start.boot_id) +
          number_size(start.incarnation) + bytes_size(start.version);
@@ -213,6 +161,8 @@ void RecordEncoder::write(const Record& record, char* out) const {
     out = put_number(out, 9, conflict->blocking_seq);
     out = put_number(out, 10, conflict->blocking_domid);
     put_bytes(out, 11, conflict->request);
+  } else if (const auto* state = std::get_if<StateRecord>(&record)) {
+    write_state(*state, out);
   } else {
     const auto& start = std::get<StartRecord>(record);
     out = put_number(out, 1, zigzag(start.time_us));

@@ -355,12 +355,26 @@ void Recovery::note(const Record& record) {
     report_.starts = std::max(report_.starts, start->incarnation);
   } else if (const auto* conflict = std::get_if<ConflictRecord>(&record)) {
     origin = &conflict->origin;
-  } else {
-    origin = &std::get<CommitRecord>(record).origin;
+  } else if (const auto* commit = std::get_if<CommitRecord>(&record)) {
+    origin = &commit->origin;
+  } else if (const auto* state = std::get_if<StateRecord>(&record)) {
+    note(*state);
   }
   if (origin != nullptr) {
     report_.last_connection = std::max(report_.last_connection, origin->connection);
   }
+}
+
+void Recovery::note(const StateRecord& record) {
+  ConnectionId connection = 0;
+  if (const auto* watch = std::get_if<WatchAdded>(&record.change)) connection = watch->connection;
+  if (const auto* reset = std::get_if<ConnectionReset>(&record.change)) {
+    connection = reset->connection;
+  }
+  if (const auto* ring = std::get_if<DomainIntroduced>(&record.change)) {
+    connection = ring->connection;
+  }
+  report_.last_connection = std::max(report_.last_connection, connection);
 }
 
 bool Recovery::apply(const Record& record) {

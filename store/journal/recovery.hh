@@ -54,6 +54,7 @@ class Recovery {
                                                       const Frame& frame, std::uint64_t at);
   [[nodiscard]] bool apply(const Record& record);
   void note(const Record& record);
+  void note(const StateRecord& record);
   [[nodiscard]] bool segment_ended(std::size_t index, Seq reached, bool torn, bool damaged,
                                    std::uint64_t offset, std::uint64_t cut,
                                    const std::string& reason);

@@ -55,6 +55,15 @@ bool same(const StartRecord& a, const StartRecord& b) {
          a.incarnation == b.incarnation && a.version == b.version;
 }
 
+bool same(const StateRecord& a, const StateRecord& b) {
+  return a.seq == b.seq && a.time_us == b.time_us && a.change == b.change;
+}
+
+bool is_known(std::uint16_t type) {
+  return (type >= 1 && type <= 3) || (type >= 10 && type <= 12) || (type >= 30 && type <= 34) ||
+         type == 40 || type == 41;
+}
+
 bool same(const Record& a, const Record& b) {
   if (a.index() != b.index()) return false;
   return std::visit(
@@ -109,7 +118,7 @@ void apply_to_tree(const CommitRecord& commit, vxs::fuzz::SmallTree& small) {
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   if (size < 2) return 0;
-  const auto type = static_cast<std::uint16_t>(data[0] % 5);
+  const auto type = static_cast<std::uint16_t>(data[0] % 64);
   const std::string payload(reinterpret_cast<const char*>(data) + 2, size - 2);
   (void)parse_frame(payload, kSeed);
   (void)parse_batch_header(payload, kSeed);
@@ -119,10 +128,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   RecordDecoder decoder(small.perms);
   const auto record = decoder.decode(kSeq, type, payload);
   if (!record) {
-    const bool is_known = type >= 1 && type <= 3;
-    check(is_known == (record.error() == RecordDecoder::Failure::kMalformed), "the failure fits");
+    check(is_known(type) == (record.error() == RecordDecoder::Failure::kMalformed),
+          "the failure fits");
     return 0;
   }
+  check(is_known(type), "an unknown type is none");
   check(record_seq(**record) == kSeq, "the record has its frame's Seq");
   check(static_cast<std::uint16_t>(RecordEncoder::type_of(**record)) == type, "the type is kept");
   const std::string encoded = encode(**record);

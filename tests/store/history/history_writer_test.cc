@@ -282,6 +282,21 @@ TEST_F(HistoryWriterTest, DurableSeqCountsRecordsWithoutACommitAlsoAfterARestart
   EXPECT_EQ(writer->durable_seq(), 4U);
 }
 
+TEST_F(HistoryWriterTest, StateRecordsAreNoCommitsAndDurableSeqPassesOverThem) {
+  scenario.write("/a", "1");
+  flush();
+  const std::string head = git_ok(repository, "rev-parse main");
+  for (Seq seq = 2; seq <= 4; ++seq) {
+    const auto done = writer->add(store::StateRecord{seq, 5, store::DomainKnown{.domid = 7}});
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  publish();
+  EXPECT_EQ(writer->durable_seq(), 4U);
+  EXPECT_EQ(git_ok(repository, "rev-parse main"), head);
+  reopen();
+  EXPECT_EQ(writer->durable_seq(), 4U);
+}
+
 TEST_F(HistoryWriterTest, StaleLocksAndTemporaryFilesAreRemovedAtStart) {
   scenario.write("/a", "1");
   flush();
