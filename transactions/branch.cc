@@ -1,6 +1,8 @@
 #include "transactions/branch.hh"
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "transactions/replay.hh"
 
@@ -11,6 +13,10 @@ bool is_write(OperationKind kind) noexcept {
   return kind == OperationKind::kWrite || kind == OperationKind::kMkdir ||
          kind == OperationKind::kRm || kind == OperationKind::kSetPerms;
 }
+
+/// What a change takes besides its path and value: the node of the overlay, by the node-size
+/// formula with a usual list of permissions.
+constexpr std::size_t kChangeCost = 64;
 
 }  // namespace
 
@@ -24,9 +30,63 @@ std::string_view Branch::keep(std::string_view bytes) {
   return {copy, bytes.size()};
 }
 
-Answer Branch::execute(store::PermTable& table, const Operation& operation, std::string& scratch) {
-  LoggedOperation logged{.operation = operation,
-                         .ancestor_length = work_->lookup(operation.path).ancestor_length};
+bool Branch::touch(std::string_view path, std::uint64_t limit) {
+  const std::size_t hash = std::hash<std::string_view>{}(path);
+  if (limit != 0 && touched_.size() >= limit) {
+    poisoned_ = poisoned_ || !touched_.contains(hash);
+    return touched_.contains(hash);
+  }
+  touched_.insert(hash);
+  return true;
+}
+
+/// E10: a request looks at the node it names, and above a missing one at all up to the nearest that
+/// exists.
+bool Branch::touch_named(std::string_view path, std::size_t ancestor_length, std::uint64_t limit) {
+  bool fits = touch(path, limit);
+  while (fits && path.size() > std::max<std::size_t>(ancestor_length, 1) && path.front() == '/') {
+    path = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+    fits = touch(path, limit);
+  }
+  return fits;
+}
+
+/// The limits' word on what the request has just done, and what it costs.
+std::optional<protocol::Error> Branch::refused_now(const Limits& limits,
+                                                   std::span<const store::Change> made,
+                                                   std::size_t& cost) {
+  if (made.empty()) return std::nullopt;
+  bool fits = true;
+  if (made.front().kind == store::ChangeKind::kRemove) {
+    work_->walk_from(made.front().path, [&](std::string_view below, const store::Node&) {
+      return fits = touch(below, limits.transaction_nodes());
+    });
+  }
+  if (!fits) return protocol::Error::kNospc;
+  if (const auto refused = refused_by_limits(limits, caller_, *work_, made, &made_)) return refused;
+  std::size_t changed = 0;
+  for (const auto& change : made) changed += change.path.size() + kChangeCost;
+  if (!limits.has_memory({caller_.domid, caller_.incarnation}, cost + changed)) {
+    return protocol::Error::kNomem;
+  }
+  cost += changed;
+  return std::nullopt;
+}
+
+Answer Branch::execute(store::PermTable& table, const Operation& operation, std::string& scratch,
+                       const Limits* limits) {
+  const std::size_t ancestor_length = work_->lookup(operation.path).ancestor_length;
+  std::size_t cost = sizeof(LoggedOperation) + operation.path.size() + operation.value.size();
+  if (limits != nullptr) {
+    limited_ = true;
+    if (!limits->has_memory({caller_.domid, caller_.incarnation}, cost)) {
+      return Answer{.ok = false, .error = protocol::Error::kNomem, .data = {}};
+    }
+    if (!touch_named(operation.path, ancestor_length, limits->transaction_nodes())) {
+      return Answer{.ok = false, .error = protocol::Error::kNospc, .data = {}};
+    }
+  }
+  LoggedOperation logged{.operation = operation, .ancestor_length = ancestor_length};
   logged.operation.path = keep(operation.path);
   logged.operation.value = keep(operation.value);
 
@@ -35,11 +95,19 @@ Answer Branch::execute(store::PermTable& table, const Operation& operation, std:
   if (operation.kind == OperationKind::kDirectoryPart && answer.ok) {
     logged.operation.names_room = kMaxReply - answer.generation_length - 1;
   }
+  if (limits != nullptr) {
+    const auto made = std::span<const store::Change>(changes_).subspan(first_new);
+    if (const auto refused = refused_now(*limits, made, cost)) {
+      changes_.resize(first_new);
+      logged.refused = true;
+      answer = Answer{.ok = false, .error = *refused, .data = {}};
+    }
+  }
   for (std::size_t i = first_new; i < changes_.size(); ++i) {
+    if (limits != nullptr) made_.changing(*work_, changes_[i]);
     (void)work_->apply(changes_[i], next_generation());
   }
-  log_bytes_ += sizeof logged + operation.path.size() + operation.value.size() +
-                (changes_.size() - first_new) * sizeof(store::Change);
+  log_bytes_ += cost + (changes_.size() - first_new) * sizeof(store::Change);
   // A doomed branch is never replayed for its answers, only for what it wrote.
   if (!doomed_ || is_write(operation.kind)) log_.push_back(std::move(logged));
   return answer;
@@ -52,7 +120,19 @@ bool Branch::facts_hold(const store::Tree& head) const {
   return true;
 }
 
-Decision Branch::decide(const Head& head) {
+std::optional<protocol::Error> Branch::refused_at_end(const Head& head, const Limits& limits,
+                                                      bool merges) const {
+  if (!merges) {
+    return too_many_nodes(limits, caller_, made_) ? std::optional(protocol::Error::kNospc)
+                                                  : std::nullopt;
+  }
+  return merge_refused_by_limits(limits, caller_, head.tree(), changes_);
+}
+
+Decision Branch::decide(const Head& head, const Limits* limits) {
+  if (poisoned_) {
+    return Decision{.kind = Decision::Kind::kRefused, .error = protocol::Error::kNomem};
+  }
   if (doomed_) {
     return Decision{.kind = Decision::Kind::kConflict,
                     .base_seq = doomed_base_seq_,
@@ -81,6 +161,12 @@ Decision Branch::decide(const Head& head) {
     // What the branch changed may be there already; it then commits at the head without a change.
     if (changes_.empty()) return Decision{.kind = Decision::Kind::kNothing, .base_seq = base_seq_};
   }
+  if (limits != nullptr) {
+    const bool merges = commit.commit == store::CommitKind::kMerge;
+    if (const auto refused = refused_at_end(head, *limits, merges)) {
+      return Decision{.kind = Decision::Kind::kRefused, .base_seq = base_seq_, .error = *refused};
+    }
+  }
   commit.changes = changes_;
   return commit;
 }
@@ -94,6 +180,17 @@ void Branch::doom(Conflict conflict) {
   doomed_ = std::move(conflict);
   doomed_changes_ = changes_;
   doomed_base_seq_ = base_seq_;
+}
+
+void Branch::recount(const store::Tree& base) {
+  if (!limited_) return;
+  made_ = NodeUsage{};
+  store::Tree tree = base;
+  Seq generation = 0;
+  for (const auto& change : changes_) {
+    made_.changing(tree, change);
+    (void)tree.apply(change, ++generation);
+  }
 }
 
 void Branch::rebase(const Head& head) {
@@ -113,6 +210,7 @@ void Branch::rebase(const Head& head) {
       work_ = std::move(again.work);
       changes_ = std::move(again.changes);
       generation_steps_ = again.generation_steps;
+      recount(*base_);
       return;
     }
     doom(blame(*base_, base_seq_, head, log_[*again.difference].operation));
@@ -126,6 +224,7 @@ void Branch::rebase(const Head& head) {
   work_ = std::move(view.work);
   changes_ = std::move(view.changes);
   generation_steps_ = view.generation_steps;
+  recount(*base_);
 }
 
 void Branch::restart(const Head& head) {

@@ -11,12 +11,16 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
+#include "protocol/error.hh"
 #include "protocol/ids.hh"
 #include "store/record.hh"
 #include "store/tree.hh"
 #include "transactions/head.hh"
+#include "transactions/limits.hh"
+#include "transactions/node_usage.hh"
 #include "transactions/operation.hh"
 
 namespace vxs::transactions {
@@ -36,6 +40,7 @@ struct Decision {
     kNothing,   ///< wrote nothing: committed at its base, no record
     kCommit,    ///< apply `changes` to the head
     kConflict,  ///< EAGAIN
+    kRefused,   ///< by a limit of its caller: `error`
   } kind = Kind::kNothing;
   store::CommitKind commit = store::CommitKind::kTransaction;  ///< kCommit: kTransaction or kMerge
   Seq base_seq = 0;
@@ -43,6 +48,8 @@ struct Decision {
   /// unchanged.
   std::span<const store::Change> changes{};
   const Conflict* conflict = nullptr;  ///< kConflict
+  /// kRefused: kNomem for a poisoned branch, kNospc for too many nodes (B13).
+  protocol::Error error = protocol::Error::kNospc;
 };
 
 /// An operation as the branch keeps it (strings in the branch's arena).
@@ -51,6 +58,9 @@ struct LoggedOperation {
   /// Nodes looked at on the way when the named one was missing: length of the existing ancestor's
   /// path.
   std::size_t ancestor_length = 0;
+  /// Answered as refused by a limit: it changed nothing, here and wherever it is replayed. What is
+  /// compared is the answer it would have had without limits, so that no limit causes a conflict.
+  bool refused = false;
 };
 
 class Branch {
@@ -65,18 +75,25 @@ class Branch {
   [[nodiscard]] Seq base_seq() const noexcept { return base_seq_; }
   [[nodiscard]] bool doomed() const noexcept { return doomed_.has_value(); }
   [[nodiscard]] bool wrote() const noexcept { return !changes_.empty(); }
-  /// Bytes of the log and its strings (not of nodes): what its owner is charged for.
+  /// More nodes were touched than the limit allows: END fails (E10).
+  [[nodiscard]] bool poisoned() const noexcept { return poisoned_; }
+  /// Distinct nodes looked at, counted for callers with limits only (E10).
+  [[nodiscard]] std::size_t touched_nodes() const noexcept { return touched_.size(); }
+  /// Bytes of the log, its strings and what it changed: what its owner is charged for (G6). Never
+  /// less than the nodes it made will take.
   [[nodiscard]] std::size_t log_bytes() const noexcept { return log_bytes_; }
   [[nodiscard]] std::span<const LoggedOperation> log() const noexcept { return log_; }
 
   /// Evaluates a request on the branch and remembers it. The answer's data is valid until the next
-  /// call.
+  /// call. With `limits`: kNospc for node-size, nodes and transaction-nodes, which poisons the
+  /// branch too; kNomem if its owner has no memory for the request.
   [[nodiscard]] Answer execute(store::PermTable& table, const Operation& operation,
-                               std::string& scratch);
+                               std::string& scratch, const Limits* limits = nullptr);
 
-  /// What END with "T" does on `head`. After kCommit call release_trees() before committing, so
-  /// that the head can change in place.
-  [[nodiscard]] Decision decide(const Head& head);
+  /// What END with "T" does on `head`. A conflict comes before a limit: what fails by limits alone
+  /// is kRefused, or the client would try again for ever. After kCommit call release_trees() before
+  /// committing, so that the head can change in place.
+  [[nodiscard]] Decision decide(const Head& head, const Limits* limits = nullptr);
 
   /// Drops both versions; only destruction may follow. Decision::changes stay valid.
   void release_trees() noexcept;
@@ -95,6 +112,14 @@ class Branch {
   bool facts_hold(const store::Tree& head) const;
   Seq next_generation() noexcept { return base_seq_ + ++generation_steps_; }
   void doom(Conflict conflict);
+  void recount(const store::Tree& base);
+  bool touch(std::string_view path, std::uint64_t limit);
+  bool touch_named(std::string_view path, std::size_t ancestor_length, std::uint64_t limit);
+  std::optional<protocol::Error> refused_now(const Limits& limits,
+                                             std::span<const store::Change> made,
+                                             std::size_t& cost);
+  std::optional<protocol::Error> refused_at_end(const Head& head, const Limits& limits,
+                                                bool merges) const;
 
   TxId id_;
   Caller caller_;
@@ -108,6 +133,12 @@ class Branch {
   std::vector<LoggedOperation> log_;
   std::vector<store::Change> changes_;
   std::size_t log_bytes_ = 0;
+  /// Callers with limits only: paths looked at, as hashes (two that collide count as one), and what
+  /// the branch changed for whom.
+  std::unordered_set<std::size_t> touched_;
+  NodeUsage made_;
+  bool limited_ = false;
+  bool poisoned_ = false;
   std::optional<Conflict> doomed_;
   /// What the branch had done when it was doomed, on the base it had then.
   std::vector<store::Change> doomed_changes_;

@@ -7,6 +7,7 @@ Head::Head(store::TreeStats& stats, store::PermTable& table, store::Tree tree, S
 
 bool Head::commit(std::span<const store::Change> changes, Seq seq, DomId author) {
   for (const auto& change : changes) {
+    if (ledger_ != nullptr) ledger_->changing(tree_, change);
     if (!tree_.apply(change, seq)) return false;
     recent_.add(change, seq, author);
   }

@@ -6,6 +6,7 @@
 
 #include "protocol/ids.hh"
 #include "store/tree.hh"
+#include "transactions/node_usage.hh"
 #include "transactions/recent_changes.hh"
 
 namespace vxs::transactions {
@@ -30,6 +31,10 @@ class Head {
   /// Goes back to an earlier version, after the journal lost what came since (design §5).
   void reset(store::Tree tree, Seq seq);
 
+  /// From now on `ledger` hears of every change of this head; what is there already it counts for
+  /// itself (NodeLedger::add_tree). It must outlive the Head; nullptr: nobody. reset() is not told.
+  void set_ledger(NodeLedger* ledger) noexcept { ledger_ = ledger; }
+
   /// An earlier version as a Head of its own, without recent changes: for moving bases to it.
   [[nodiscard]] Head at(store::Tree tree, Seq seq) const {
     return {stats_, table_, std::move(tree), seq};
@@ -48,6 +53,7 @@ class Head {
   store::Tree tree_;
   Seq seq_;
   RecentChanges recent_;
+  NodeLedger* ledger_ = nullptr;
 };
 
 }  // namespace vxs::transactions

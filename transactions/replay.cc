@@ -75,8 +75,9 @@ class Player {
     first_new_ = changes_.size();
     return evaluate(tree_, table, caller, operation, changes_, scratch_);
   }
-  /// Ends the life of the last answer's data.
-  void apply() {
+  /// Ends the life of the last answer's data. What a limit refused stays undone.
+  void apply(bool refused) {
+    if (refused) changes_.resize(first_new_);
     for (std::size_t i = first_new_; i < changes_.size(); ++i) {
       (void)tree_.apply(changes_[i], seq_ + ++steps_);
     }
@@ -149,8 +150,8 @@ Replay replay(const Tree& base, Seq base_seq, const Tree& head, Seq head_seq,
     const Answer before = told.evaluate_on(table, caller, operation);
     const Answer after = now.evaluate_on(table, caller, operation);
     if (!same_answer(operation.kind, before, after)) return now.finish(i);
-    told.apply();
-    now.apply();
+    told.apply(log[i].refused);
+    now.apply(log[i].refused);
   }
   return now.finish(std::nullopt);
 }
@@ -160,7 +161,7 @@ Replay overlay(const Tree& head, Seq head_seq, store::PermTable& table, const Ca
   Player now(head, head_seq);
   for (const auto& logged : log) {
     (void)now.evaluate_on(table, caller, logged.operation);
-    now.apply();
+    now.apply(logged.refused);
   }
   return now.finish(std::nullopt);
 }
