@@ -1,0 +1,162 @@
+#include "daemon/hypervisor/xen_hypervisor.hh"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "daemon/process/descriptor.hh"
+#include "protocol/ring_page.hh"
+
+extern "C" {
+#include <xen/grant_table.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+}
+
+namespace vxs::daemon {
+namespace {
+
+class GrantedPage final : public RingPage {
+ public:
+  GrantedPage(std::shared_ptr<xengntdev_handle> grants, void* page) noexcept
+      : grants_(std::move(grants)), page_(page) {}
+  ~GrantedPage() override { (void)xengnttab_unmap(grants_.get(), page_, 1); }
+  [[nodiscard]] std::byte* bytes() noexcept override { return static_cast<std::byte*>(page_); }
+
+ private:
+  std::shared_ptr<xengntdev_handle> grants_;
+  void* page_;
+};
+
+class MappedFile final : public RingPage {
+ public:
+  explicit MappedFile(void* page) noexcept : page_(page) {}
+  ~MappedFile() override { ::munmap(page_, protocol::kRingPageSize); }
+  [[nodiscard]] std::byte* bytes() noexcept override { return static_cast<std::byte*>(page_); }
+
+ private:
+  void* page_;
+};
+
+HypervisorResult<Port> port_or_errno(xenevtchn_port_or_error_t port) {
+  if (port < 0) return tl::unexpected(errno);
+  return static_cast<Port>(port);
+}
+
+/// A decimal number and at most a line's end behind it.
+HypervisorResult<Port> read_port(const std::string& path) {
+  const process::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 32> text{};
+  const ssize_t length = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  if (length < 0) return tl::unexpected(errno);
+  const char* const end = text.data() + length;
+  Port port = 0;
+  const auto parsed = std::from_chars(text.data(), end, port);
+  if (parsed.ec != std::errc{} || port == 0) return tl::unexpected(EINVAL);
+  const std::string_view rest(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+  if (rest.find_first_not_of(std::string_view("\n\0", 2)) != std::string_view::npos) {
+    return tl::unexpected(EINVAL);
+  }
+  return port;
+}
+
+std::string failed(std::string_view what) {
+  const char* const why = std::strerror(errno);
+  return "cannot talk to Xen: " + std::string(what) + ": " + why;
+}
+
+}  // namespace
+
+void XenHypervisor::CloseEvents::operator()(xenevtchn_handle* handle) const noexcept {
+  (void)xenevtchn_close(handle);
+}
+
+XenHypervisor::XenHypervisor(Paths paths, Events events, std::shared_ptr<xengntdev_handle> grants,
+                             DomainList list)
+    : paths_(std::move(paths)),
+      events_(std::move(events)),
+      grants_(std::move(grants)),
+      list_(std::move(list)) {}
+
+tl::expected<std::unique_ptr<XenHypervisor>, std::string> XenHypervisor::open(Paths paths) {
+  Events events(xenevtchn_open(nullptr, 0));
+  if (!events) return tl::unexpected(failed("the event-channel device"));
+  // Several ports are taken per pass, so asking for one more must not wait.
+  const int fd = xenevtchn_fd(events.get());
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+    return tl::unexpected(failed("the event-channel descriptor"));
+  }
+
+  xengnttab_handle* const grants = xengnttab_open(nullptr, 0);
+  if (grants == nullptr) return tl::unexpected(failed("the grant device"));
+  std::shared_ptr<xengntdev_handle> owned(
+      grants, [](xengntdev_handle* handle) { (void)xengnttab_close(handle); });
+  // A ring for every domain there can be (A26). Kernels without a limit refuse to set one.
+  (void)xengnttab_set_max_grants(grants, kDomIdFirstReserved);
+
+  auto list = DomainList::open();
+  if (!list) return tl::unexpected("cannot talk to Xen: " + list.error());
+  return std::unique_ptr<XenHypervisor>(
+      new XenHypervisor(std::move(paths), std::move(events), std::move(owned), std::move(*list)));
+}
+
+// --- event channels ----------------------------------------------------------
+
+int XenHypervisor::event_fd() const noexcept { return xenevtchn_fd(events_.get()); }
+
+std::optional<Port> XenHypervisor::next_pending() {
+  const xenevtchn_port_or_error_t port = xenevtchn_pending(events_.get());
+  if (port < 0) return std::nullopt;
+  return static_cast<Port>(port);
+}
+
+// A failure of these three says that the other end is gone, which the domain scan finds out.
+void XenHypervisor::unmask(Port local) { (void)xenevtchn_unmask(events_.get(), local); }
+void XenHypervisor::notify(Port local) { (void)xenevtchn_notify(events_.get(), local); }
+void XenHypervisor::unbind(Port local) { (void)xenevtchn_unbind(events_.get(), local); }
+
+HypervisorResult<Port> XenHypervisor::bind_interdomain(DomId domid, Port remote) {
+  return port_or_errno(xenevtchn_bind_interdomain(events_.get(), domid, remote));
+}
+
+HypervisorResult<Port> XenHypervisor::bind_domain_exception() {
+  return port_or_errno(xenevtchn_bind_virq(events_.get(), VIRQ_DOM_EXC));
+}
+
+// --- pages -------------------------------------------------------------------
+
+HypervisorResult<std::unique_ptr<RingPage>> XenHypervisor::map_ring(DomId domid) {
+  void* const page = xengnttab_map_grant_ref(grants_.get(), domid, GNTTAB_RESERVED_XENSTORE,
+                                             PROT_READ | PROT_WRITE);
+  if (page == nullptr) return tl::unexpected(errno);
+  return std::make_unique<GrantedPage>(grants_, page);
+}
+
+HypervisorResult<OwnRing> XenHypervisor::map_own_ring() {
+  const auto port = read_port(paths_.own_port);
+  if (!port) return tl::unexpected(port.error());
+  const process::Descriptor file(::open(paths_.own_page.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file) return tl::unexpected(errno);
+  void* const page =
+      ::mmap(nullptr, protocol::kRingPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (page == MAP_FAILED) return tl::unexpected(errno);
+  return OwnRing{.page = std::make_unique<MappedFile>(page), .remote_port = *port};
+}
+
+// --- domains -----------------------------------------------------------------
+
+HypervisorResult<std::optional<DomainInfo>> XenHypervisor::domain(DomId domid) {
+  return list_.one(domid);
+}
+
+HypervisorResult<std::vector<DomainInfo>> XenHypervisor::domains() { return list_.all(); }
+
+}  // namespace vxs::daemon

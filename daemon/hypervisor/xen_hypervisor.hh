@@ -1,0 +1,60 @@
+// Xen itself, through libxenevtchn, libxengnttab and libxenctrl (4.17). Design §6, §8.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/hypervisor/domain_list.hh"
+#include "daemon/hypervisor/hypervisor.hh"
+
+#include <tl/expected.hpp>
+
+struct xenevtchn_handle;
+struct xengntdev_handle;
+
+namespace vxs::daemon {
+
+/// One thread, the loop's.
+class XenHypervisor final : public Hypervisor {
+ public:
+  /// Where Linux in dom0 says how to reach the kernel (A24).
+  struct Paths {
+    std::string own_page = "/proc/xen/xsd_kva";
+    std::string own_port = "/proc/xen/xsd_port";
+  };
+
+  /// Errors: a sentence for the operator; where Xen is absent, or we may not talk to it.
+  [[nodiscard]] static tl::expected<std::unique_ptr<XenHypervisor>, std::string> open(Paths paths);
+
+  [[nodiscard]] int event_fd() const noexcept override;
+  [[nodiscard]] std::optional<Port> next_pending() override;
+  void unmask(Port local) override;
+  void notify(Port local) override;
+  [[nodiscard]] HypervisorResult<Port> bind_interdomain(DomId domid, Port remote) override;
+  [[nodiscard]] HypervisorResult<Port> bind_domain_exception() override;
+  void unbind(Port local) override;
+
+  /// The page keeps what it needs alive; it may outlive this object.
+  [[nodiscard]] HypervisorResult<std::unique_ptr<RingPage>> map_ring(DomId domid) override;
+  /// Errors also: EINVAL if the port's file holds no port number.
+  [[nodiscard]] HypervisorResult<OwnRing> map_own_ring() override;
+
+  [[nodiscard]] HypervisorResult<std::optional<DomainInfo>> domain(DomId domid) override;
+  [[nodiscard]] HypervisorResult<std::vector<DomainInfo>> domains() override;
+
+ private:
+  struct CloseEvents {
+    void operator()(xenevtchn_handle* handle) const noexcept;
+  };
+  using Events = std::unique_ptr<xenevtchn_handle, CloseEvents>;
+
+  XenHypervisor(Paths paths, Events events, std::shared_ptr<xengntdev_handle> grants,
+                DomainList list);
+
+  Paths paths_;
+  Events events_;
+  std::shared_ptr<xengntdev_handle> grants_;
+  DomainList list_;
+};
+
+}  // namespace vxs::daemon

@@ -1,0 +1,88 @@
+// One ring: its page, its event channel, and messages put together from the page's bytes. Knows no
+// dispatcher and no queue; daemon/rings/ring_server.hh decides when it is read and written.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/core/connection.hh"
+#include "daemon/core/outbox.hh"
+#include "daemon/core/rings.hh"
+#include "daemon/hypervisor/hypervisor.hh"
+#include "protocol/ring_page.hh"
+#include "protocol/wire.hh"
+
+namespace vxs::daemon {
+
+/// What one look at the requests found.
+enum class RingInput : std::uint8_t {
+  kMessage,   ///< one whole request, taken
+  kNeedMore,  ///< no whole request yet
+  kBadIndex,  ///< A17: error 2
+  kTooLong,   ///< A7, A17: error 3
+};
+
+/// What one attempt to send came to.
+enum class RingOutput : std::uint8_t {
+  kDone,      ///< nothing is left that may leave
+  kFull,      ///< the guest has to read first
+  kMore,      ///< enough for one turn; there is room for more
+  kBadIndex,  ///< A17: error 2
+};
+
+/// One thread. Guest-controlled memory is bounded: half a request, 4112 bytes at most.
+class Ring {
+ public:
+  Ring(DomId domid, std::unique_ptr<RingPage> page);
+
+  [[nodiscard]] DomId domid() const noexcept { return domid_; }
+  [[nodiscard]] protocol::RingPageView page() const noexcept { return view_; }
+  /// False after close().
+  [[nodiscard]] bool open() const noexcept { return page_ != nullptr; }
+  /// Unmaps the page; nothing may be asked of the ring then but open().
+  void close() noexcept { page_.reset(); }
+
+  /// Looks once at the requests. kMessage: `message` holds the frame, header first, and the page
+  /// was told that it was taken. A request that fits the ring stays there until it is whole, so
+  /// that a daemon that is killed meanwhile finds it again.
+  [[nodiscard]] RingInput receive(std::string& message);
+  /// True if a look would find something new, or nonsense.
+  [[nodiscard]] bool has_input() const noexcept;
+
+  /// Moves what may leave into the ring, at most a few ring sizes. Frames that fit the ring are
+  /// written whole or not at all: no guest is left with half a reply when the daemon dies.
+  [[nodiscard]] RingOutput send(Outbox& outbox);
+
+  /// Zeroes the indices and forgets halves of messages (F2, F3, A20).
+  void reset_streams();
+
+  // --- owned by the RingServer -----------------------------------------------
+  std::optional<Port> port;          ///< ours; none if binding failed
+  Connection* connection = nullptr;  ///< nullptr until it is served
+  bool masked = false;               ///< the port is pending and not unmasked yet
+  bool paused = false;
+  bool queued = false;     ///< waits for its turn
+  bool touched = false;    ///< an index moved: the guest is to be told at the end of the pass
+  bool listed = false;     ///< on the list of those
+  std::uint64_t life = 0;  ///< grows when the ring begins anew
+
+ private:
+  /// How many bytes to write into `room`: whole frames, or a part of one that never fits.
+  [[nodiscard]] std::size_t whole_frames(std::string_view bytes, std::size_t room);
+
+  DomId domid_;
+  std::unique_ptr<RingPage> page_;
+  protocol::RingPageView view_;
+
+  /// The beginning of a request that does not fit the ring.
+  std::string partial_;
+  /// Bytes of the frame at the outbox's front that are not in the ring yet; 0 between frames.
+  std::size_t frame_left_ = 0;
+  /// What was unread when a look last found no whole request.
+  std::uint32_t seen_ = 0;
+};
+
+}  // namespace vxs::daemon
