@@ -10,11 +10,12 @@
 namespace vxs::differential {
 namespace {
 
-using StartStock = support::StockDaemon (*)(const std::string&, const std::string&);
+using StartStock = support::StockDaemon (*)(const std::string&, const std::string&,
+                                            const std::string&);
 
 class StockServer : public Server {
  public:
-  explicit StockServer(StartStock start) : daemon_(start(dir_.path(), "1-32751")) {}
+  explicit StockServer(StartStock start) : daemon_(start(dir_.path(), "1-32751", "")) {}
   [[nodiscard]] std::string socket_path() const override { return daemon_.socket_path(); }
   [[nodiscard]] std::string output() const override {
     std::ifstream file(dir_.path() + "/output");

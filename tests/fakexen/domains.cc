@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/fakexen/the_machine.hh"
+
 namespace vxs::fakexen {
 namespace {
-
-constexpr uint32_t kFirstReserved = 0x7FF0;
 
 struct Range {
   uint32_t first;
@@ -26,7 +26,7 @@ struct Range {
 uint32_t parse_domid(std::string_view text) {
   uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value >= kFirstReserved) {
+  if (error != std::errc{} || end != text.data() + text.size() || value >= kFirstReservedDomid) {
     refuse(text);
   }
   return value;
@@ -48,9 +48,7 @@ std::vector<Range> parse_domains(std::string_view list) {
   return ranges;
 }
 
-}  // namespace
-
-std::optional<uint32_t> next_domain(uint32_t first) {
+std::optional<uint32_t> next_bare(uint32_t first) {
   static const std::vector<Range> ranges = [] {
     const char* list = std::getenv("FAKEXEN_DOMAINS");
     return parse_domains(list == nullptr ? "" : list);
@@ -62,6 +60,18 @@ std::optional<uint32_t> next_domain(uint32_t first) {
     if (!best || candidate < *best) best = candidate;
   }
   return best;
+}
+
+}  // namespace
+
+std::optional<Domain> next_domain(uint32_t first) {
+  Machine* machine = the_machine();
+  auto real = machine == nullptr ? std::nullopt : machine->next_domain(first);
+  const auto bare = next_bare(first);
+  if (!bare || (real && real->domid <= *bare)) return real;
+  Domain domain{};
+  domain.domid = *bare;
+  return domain;
 }
 
 }  // namespace vxs::fakexen

@@ -11,16 +11,20 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
 
+#include "tests/fakexen/the_machine.hh"
+
 namespace {
 
-using namespace std::string_view_literals;
+using vxs::fakexen::Machine;
+using vxs::fakexen::the_machine;
 
-constexpr size_t kPageSize = 4096;
+using namespace std::string_view_literals;
 
 struct Prefix {
   std::string_view from;
@@ -63,19 +67,36 @@ int memory_file(const char* name, std::string_view content) {
   return fd;
 }
 
-// The descriptor for one of Xen's own files, -2 for every other path.
+// The descriptor for one of Xen's own files, -2 for every other path. Without a machine they are
+// what they are on this host.
 int open_xen_file(std::string_view path) {
-  if (path == "/proc/xen/xsd_port"sv) return memory_file("xsd_port", "1");
-  if (path == "/proc/xen/xsd_kva"sv) return memory_file("xsd_kva", std::string(kPageSize, '\0'));
+  Machine* machine = the_machine();
+  if (machine == nullptr) return -2;
+  if (path == "/proc/xen/xsd_port"sv) {
+    return memory_file("xsd_port", std::to_string(vxs::fakexen::kDom0StorePort));
+  }
+  if (path == "/proc/xen/xsd_kva"sv) return machine->open_pages();
+  if (path == "/proc/xen/capabilities"sv) return memory_file("capabilities", "control_d\n");
+  if (path == "/dev/xen/evtchn"sv) return memory_file("evtchn", "");
   return -2;
 }
 
 using OpenFunction = int(const char*, int, ...);
 
+bool of_xen(std::string_view path) {
+  return path.starts_with("/proc/xen/"sv) || path.starts_with("/dev/xen/"sv);
+}
+
 int open_through(const char* real, const char* path, int flags, mode_t mode) {
-  const int special = open_xen_file(path);
+  const int special = of_xen(path) ? open_xen_file(path) : -2;
   if (special != -2) return special;
   return next<OpenFunction>(real)(moved(path).c_str(), flags, mode);
+}
+
+FILE* fopen_through(const char* real, const char* path, const char* mode) {
+  const int special = of_xen(path) ? open_xen_file(path) : -2;
+  if (special != -2) return special < 0 ? nullptr : fdopen(special, mode);
+  return next<FILE*(const char*, const char*)>(real)(moved(path).c_str(), mode);
 }
 
 mode_t mode_of(int flags, va_list arguments) {
@@ -102,6 +123,9 @@ int open64(const char* path, int flags, ...) {
   va_end(arguments);
   return open_through("open64", path, flags, mode);
 }
+
+FILE* fopen(const char* path, const char* mode) { return fopen_through("fopen", path, mode); }
+FILE* fopen64(const char* path, const char* mode) { return fopen_through("fopen64", path, mode); }
 
 int mkdir(const char* path, mode_t mode) noexcept {
   return next<int(const char*, mode_t)>("mkdir")(moved(path).c_str(), mode);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tests/support/daemon_ready.hh"
+#include "tests/support/fakexen_library.hh"
 
 namespace vxs::support {
 namespace {
@@ -26,14 +27,15 @@ VxenstoredProcess::VxenstoredProcess(VxenstoredOptions options)
 void VxenstoredProcess::start() {
   Command command;
   command.argv = options_.wrapper;
-  for (const std::string& argument :
-       std::vector<std::string>{program(), "--no-fork", "--xen", "off", "--state-dir", state_dir(),
-                                "--journal-dir", journal_dir(), "--pid-file", dir() + "/pid"}) {
+  for (const std::string& argument : std::vector<std::string>{
+           program(), "--no-fork", "--xen", options_.machine.empty() ? "off" : "on", "--state-dir",
+           state_dir(), "--journal-dir", journal_dir(), "--pid-file", dir() + "/pid"}) {
     command.argv.push_back(argument);
   }
   command.argv.insert(command.argv.end(), options_.args.begin(), options_.args.end());
   command.env = options_.env;
   command.env["XENSTORED_RUNDIR"] = dir();
+  if (!options_.machine.empty()) preload_fakexen(options_.machine, command);
   command.unset = {"XENSTORED_PATH", "NOTIFY_SOCKET"};
   command.output = output_path();
   process_.emplace(command);

@@ -21,9 +21,12 @@ struct VxenstoredOptions {
   std::chrono::milliseconds start_timeout{30'000};
   // Added in front of the command line: a wrapper such as {"/usr/bin/strace", "-f"}.
   std::vector<std::string> wrapper{};
+  // The directory of a fake machine (fake_machine.hh): the daemon runs with
+  // `--xen on` and tests/fakexen/libfakexen.so. Empty: `--xen off`.
+  std::string machine{};
 };
 
-// Runs `$VXS_BUILD_DIR/daemon/vxenstored --no-fork --xen off --state-dir
+// Runs `$VXS_BUILD_DIR/daemon/vxenstored --no-fork --xen off|on --state-dir
 // <dir>/state --journal-dir <dir>/journal --pid-file <dir>/pid` with
 // XENSTORED_RUNDIR=<dir>. What it prints is in <dir>/output.
 class VxenstoredProcess {

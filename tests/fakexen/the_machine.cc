@@ -1,0 +1,25 @@
+#include "tests/fakexen/the_machine.hh"
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <system_error>
+
+namespace vxs::fakexen {
+
+Machine* the_machine() {
+  // Never destroyed: the daemons' own exit handlers may still close ports.
+  static Machine* const machine = []() -> Machine* {
+    const char* directory = std::getenv("FAKEXEN_DIR");
+    if (directory == nullptr) return nullptr;
+    try {
+      return std::make_unique<Machine>(directory).release();
+    } catch (const std::system_error& error) {
+      std::fprintf(stderr, "fakexen: FAKEXEN_DIR: %s\n", error.what());
+      std::_Exit(2);
+    }
+  }();
+  return machine;
+}
+
+}  // namespace vxs::fakexen
