@@ -340,6 +340,10 @@ Reply Server::end_transaction(const Request& request, bool commit) {
   switch (decision.kind) {
     case Decision::Kind::kNothing:
       break;
+    case Decision::Kind::kRefused:
+      reply = reply_error(decision.error);
+      reply.from_head = true;
+      break;
     case Decision::Kind::kConflict: {
       ++counters_.conflicts;
       // The client learns of the conflict even if history cannot.
