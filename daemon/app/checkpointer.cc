@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "daemon/process/signals.hh"
@@ -14,27 +15,60 @@ Checkpointer::Checkpointer(store::Env& env, std::string directory, Hooks hooks)
 Checkpointer::~Checkpointer() { join(); }
 
 void Checkpointer::join() {
+  decide(Verdict::kDrop);
   if (thread_.joinable()) thread_.join();
 }
 
 void Checkpointer::start(store::CheckpointMeta meta, const store::Tree& tree) {
   join();
   snapshot_ = tree;
+  system_ = hooks_.capture();
+  seq_ = meta.seq;
+  verdict_ = Verdict::kOpen;
   const process::SignalsBlocked blocked;
   thread_ = std::thread([this, meta = std::move(meta)] {
-    auto result = store::write_checkpoint(env_, directory_, meta, *snapshot_);
+    auto result = write(meta);
     hooks_.post([this, seq = meta.seq, result = std::move(result)] {
       snapshot_.reset();
+      system_ = {};
       hooks_.done(seq, result);
     });
   });
   (void)pthread_setname_np(thread_.native_handle(), "vxs-checkpoint");
 }
 
+store::IoResult<void> Checkpointer::write(const store::CheckpointMeta& meta) {
+  auto prepared = store::prepare_checkpoint(env_, directory_, meta, *snapshot_, system_);
+  if (!prepared) return prepared;
+  std::unique_lock lock(mutex_);
+  decided_.wait(lock, [this] { return verdict_ != Verdict::kOpen; });
+  if (verdict_ == Verdict::kPublish) {
+    lock.unlock();
+    return store::publish_checkpoint(env_, directory_, meta.seq);
+  }
+  store::drop_checkpoint(env_, directory_, meta.seq);
+  return tl::unexpected(store::IoError{ECANCELED, "its records were taken back"});
+}
+
+void Checkpointer::decide(Verdict verdict) {
+  const std::lock_guard lock(mutex_);
+  if (verdict_ != Verdict::kOpen) return;
+  verdict_ = verdict;
+  decided_.notify_all();
+}
+
+void Checkpointer::progressed(Seq safe) {
+  if (busy() && safe >= seq_) decide(Verdict::kPublish);
+}
+
+void Checkpointer::rolled_back() {
+  if (busy()) decide(Verdict::kDrop);
+}
+
 store::IoResult<void> Checkpointer::write_now(const store::CheckpointMeta& meta,
                                               const store::Tree& tree) {
   join();
-  return store::write_checkpoint(env_, directory_, meta, tree);
+  return store::write_checkpoint(env_, directory_, meta, tree, hooks_.capture());
 }
 
 }  // namespace vxs::daemon

@@ -1,8 +1,14 @@
 // Writes checkpoints on a thread of their own, one at a time, from a snapshot
 // that the main thread pins meanwhile (design §5).
+//
+// Tree and state beside it are taken at the journal's last Seq, since only there both are at hand.
+// That Seq need not be safe yet: the file gets its name when it is, and goes when it was rolled
+// back.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -19,7 +25,10 @@ class Checkpointer {
   struct Hooks {
     std::function<void(std::function<void()>)> post;  ///< runs a task on the main thread
     /// Main thread: a checkpoint is complete, or could not be written.
+    /// ECANCELED: its records were rolled back, so it was dropped.
     std::function<void(Seq seq, const store::IoResult<void>& result)> done;
+    /// The state beside the tree, right now.
+    std::function<store::SystemState()> capture;
   };
 
   Checkpointer(store::Env& env, std::string directory, Hooks hooks);
@@ -28,19 +37,36 @@ class Checkpointer {
   Checkpointer& operator=(const Checkpointer&) = delete;
 
   [[nodiscard]] bool busy() const noexcept { return snapshot_.has_value(); }
-  /// Begins one. REQUIRES !busy().
+  /// Begins one of `tree`, the head, and what capture() gives: both as after the journal's last
+  /// record, meta.seq. REQUIRES !busy().
   void start(store::CheckpointMeta meta, const store::Tree& tree);
-  /// Writes one now, on the calling thread, after a running one has ended.
+  /// Everything up to `safe` is safe and nothing was rolled back since start(), as far as
+  /// rolled_back() did not say so.
+  void progressed(Seq safe);
+  /// Records above some safe Seq were taken back since start(): a checkpoint that was not known to
+  /// be safe before is dropped, even where its Seq was reached again.
+  void rolled_back();
+  /// Writes one now, on the calling thread, after a running one has ended (dropped if it still
+  /// waits to become safe). REQUIRES meta.seq to be the journal's last Seq, and safe.
   [[nodiscard]] store::IoResult<void> write_now(const store::CheckpointMeta& meta,
                                                 const store::Tree& tree);
 
  private:
+  enum class Verdict : std::uint8_t { kOpen, kPublish, kDrop };
+
+  [[nodiscard]] store::IoResult<void> write(const store::CheckpointMeta& meta);
+  void decide(Verdict verdict);
   void join();
 
   store::Env& env_;
   std::string directory_;
   Hooks hooks_;
-  std::optional<store::Tree> snapshot_;
+  std::optional<store::Tree> snapshot_;  ///< with system_: read by the thread while it is set
+  store::SystemState system_;
+  Seq seq_ = 0;
+  std::mutex mutex_;
+  std::condition_variable decided_;
+  Verdict verdict_ = Verdict::kOpen;
   std::thread thread_;
 };
 

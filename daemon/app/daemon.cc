@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -144,7 +145,7 @@ process::StartResult<void> Daemon::recover_from_history(const store::JournalOpti
                                                     .boot_id = boot_id_,
                                                     .starts = report_.starts,
                                                     .last_connection = report_.last_connection},
-                              tree);
+                              tree, report_.system);
   if (!written) return process::start_error(written.error().what, written.error().code);
   return {};
 }
@@ -192,7 +193,8 @@ process::StartResult<void> Daemon::begin() {
       *env_, config_.journal_dir,
       Checkpointer::Hooks{
           .post = [this](auto task) { loop_.post(std::move(task)); },
-          .done = [this](Seq seq, const auto& result) { after_checkpoint(seq, result); }});
+          .done = [this](Seq seq, const auto& result) { after_checkpoint(seq, result); },
+          .capture = [] { return store::SystemState{}; }});
   add_control_commands();
   if (config_.history) {
     start_history();
@@ -246,7 +248,15 @@ void Daemon::one_pass() {
   sockets_->serve_backlog();
   server_->end_of_pass();
   sockets_->flush();
+  tell_checkpointer();
   if (journal_->wants_preparation()) journal_->prepare();
+}
+
+// Every pass, so that a rollback is told before what was appended after it counts as safe.
+void Daemon::tell_checkpointer() {
+  if (!checkpointer_->busy()) return;
+  if (server_->counters().rollbacks != checkpoint_rollbacks_) checkpointer_->rolled_back();
+  checkpointer_->progressed(journal_->safe_seq());
 }
 
 void Daemon::housekeeping() {
@@ -269,11 +279,15 @@ store::CheckpointMeta Daemon::checkpoint_meta(Seq seq, bool clean) {
 }
 
 void Daemon::start_checkpoint() {
-  const auto version = server_->safe_version();
-  checkpointer_->start(checkpoint_meta(version.record_seq, false), version.tree);
+  checkpoint_rollbacks_ = server_->counters().rollbacks;
+  checkpointer_->start(checkpoint_meta(journal_->last_seq(), false), head_->tree());
 }
 
 void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
+  if (!result && result.error().code == ECANCELED) {
+    spdlog::warn("checkpoint {} was dropped: {}", seq, result.error().what);
+    return;
+  }
   if (!result) {
     spdlog::error("checkpoint {} could not be written ({}); the journal is kept", seq,
                   result.error().what);
@@ -317,9 +331,12 @@ void Daemon::shut_down() {
     history_.reset();
   }
   if (!report_.damage.empty()) return;  // nothing in a damaged journal's directory is touched
-  const auto version = server_->safe_version();
+  if (journal_->safe_seq() != journal_->last_seq()) {
+    spdlog::error("the last records did not become safe: no checkpoint is written");
+    return;
+  }
   const auto written =
-      checkpointer_->write_now(checkpoint_meta(version.record_seq, true), version.tree);
+      checkpointer_->write_now(checkpoint_meta(journal_->last_seq(), true), head_->tree());
   if (!written) {
     spdlog::error("the last checkpoint could not be written ({}); the journal has everything",
                   written.error().what);

@@ -50,6 +50,7 @@ class Daemon {
   void housekeeping();
   void after_checkpoint(Seq seq, const store::IoResult<void>& result);
   void start_checkpoint();
+  void tell_checkpointer();
   [[nodiscard]] store::CheckpointMeta checkpoint_meta(Seq seq, bool clean);
   void shut_down();
 
@@ -71,6 +72,7 @@ class Daemon {
   std::unique_ptr<Server> server_;
   std::unique_ptr<SocketServer> sockets_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::uint64_t checkpoint_rollbacks_ = 0;  ///< the server's when the running one was begun
   std::unique_ptr<HistoryThread> history_;
   /// What the history thread reads while it writes a whole tree.
   std::optional<store::Tree> history_pin_;

@@ -19,9 +19,16 @@ inline constexpr std::size_t kBlockPayloadBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxBlockBytes = std::size_t{64} << 20;
 inline constexpr std::uint16_t kBlockMaySkip = 1;
 
-/// Numbers of what a block holds. 10 watches, 11 connections, 12 domains, 13 quotas and 14 open
-/// transactions are reserved.
-enum class Section : std::uint16_t { kEnd = 0, kSpecialNodes = 1, kNodes = 2 };
+/// Numbers of what a block holds. 14 open transactions is reserved.
+enum class Section : std::uint16_t {
+  kEnd = 0,
+  kSpecialNodes = 1,
+  kNodes = 2,
+  kWatches = 10,
+  kConnections = 11,
+  kDomains = 12,
+  kQuotas = 13,
+};
 
 struct BlockHeader {
   std::uint32_t crc = 0;

@@ -3,6 +3,7 @@
 #include "store/journal/checkpoint_format.hh"
 #include "store/journal/checkpoint_scan.hh"
 #include "store/journal/crc32c.hh"
+#include "store/journal/system_codec.hh"
 
 namespace vxs::store {
 namespace {
@@ -190,7 +191,7 @@ tl::expected<CheckpointMeta, JournalError> scan_checkpoint(Env& env, const std::
             JournalError{JournalError::Kind::kNewerVersion, 0,
                          path + ": section " + std::to_string(header.section) + " is unknown"});
       case BlockUse::kMalformed:
-        return damaged(path, offset, "a block's contents make no tree");
+        return damaged(path, offset, "a block's contents make no state");
       case BlockUse::kTaken:
         break;
     }
@@ -204,9 +205,17 @@ tl::expected<CheckpointMeta, JournalError> scan_checkpoint(Env& env, const std::
 
 tl::expected<CheckpointMeta, JournalError> load_checkpoint(Env& env, const std::string& path,
                                                            PermTable& perms, Tree& tree) {
+  SystemState system;
+  return load_checkpoint(env, path, perms, tree, system);
+}
+
+tl::expected<CheckpointMeta, JournalError> load_checkpoint(Env& env, const std::string& path,
+                                                           PermTable& perms, Tree& tree,
+                                                           SystemState& system) {
   Tree work = tree;
   clear(work);
   TreeLoader loader(perms, work);
+  SystemLoader beside;
   std::uint64_t blocks = 0;
   auto meta = scan_checkpoint(env, path, [&](const BlockHeader& header, std::string_view payload) {
     switch (static_cast<Section>(header.section)) {
@@ -217,11 +226,19 @@ tl::expected<CheckpointMeta, JournalError> load_checkpoint(Env& env, const std::
       case Section::kNodes:
         ++blocks;
         return loader.block(header, payload) ? BlockUse::kTaken : BlockUse::kMalformed;
+      default:
+        break;
     }
     ++blocks;
+    if (SystemLoader::knows(header.section)) {
+      return beside.block(header.section, payload) ? BlockUse::kTaken : BlockUse::kMalformed;
+    }
     return (header.flags & kBlockMaySkip) != 0 ? BlockUse::kTaken : BlockUse::kUnknown;
   });
-  if (meta) tree = std::move(work);
+  if (meta) {
+    tree = std::move(work);
+    system = std::move(beside.state());
+  }
   return meta;
 }
 

@@ -4,6 +4,7 @@
 
 #include "store/journal/checkpoint_format.hh"
 #include "store/journal/crc32c.hh"
+#include "store/journal/system_codec.hh"
 
 namespace vxs::store {
 namespace {
@@ -40,6 +41,16 @@ class BlockWriter {
     append_varint(block_, node.generation());
     end_entry(before, Section::kSpecialNodes);
   }
+
+  /// Entries of one section stand together.
+  void entry(Section section, std::string_view bytes) {
+    if (section != entry_section_) end_section(entry_section_);
+    entry_section_ = section;
+    const std::size_t before = block_.size();
+    block_.append(bytes);
+    end_entry(before, section);
+  }
+  void end_entries() { end_section(entry_section_); }
 
   void end_section(Section section) {
     if (block_.size() > kBlockHeaderBytes) close_block(section);
@@ -118,6 +129,7 @@ class BlockWriter {
   std::uint64_t nodes_ = 0;
   std::size_t last_depth_ = 0;
   bool first_ = true;
+  Section entry_section_ = Section::kEnd;  ///< of entry(); none yet
   std::unordered_map<const PermSet*, std::size_t> lists_;
   const PermSet* last_set_ = nullptr;
   std::size_t last_number_ = 0;
@@ -125,7 +137,7 @@ class BlockWriter {
 };
 
 IoResult<void> write_file(Env& env, const std::string& path, const CheckpointMeta& meta,
-                          const Tree& snapshot) {
+                          const Tree& snapshot, const SystemState& system) {
   auto file = env.create_file(path);
   if (!file) return tl::unexpected(file.error());
   BlockWriter writer(**file, meta);
@@ -139,6 +151,9 @@ IoResult<void> write_file(Env& env, const std::string& path, const CheckpointMet
     return !writer.failed();
   });
   writer.end_section(Section::kNodes);
+  write_system_entries(
+      system, [&writer](Section section, std::string_view entry) { writer.entry(section, entry); });
+  writer.end_entries();
   if (auto written = writer.finish(); !written) return written;
   return (*file)->sync();
 }
@@ -156,24 +171,43 @@ void remove_superseded(Env& env, const std::string& directory, Seq newest) {
   for (const Seq seq : older) (void)env.remove_file(directory + "/" + checkpoint_name(seq));
 }
 
+std::string temporary_name(const std::string& directory, Seq seq) {
+  return directory + "/" + checkpoint_name(seq) + ".tmp";
+}
+
 }  // namespace
 
-IoResult<void> write_checkpoint(Env& env, const std::string& directory, const CheckpointMeta& meta,
-                                const Tree& snapshot) {
-  const std::string path = directory + "/" + checkpoint_name(meta.seq);
-  const std::string temporary = path + ".tmp";
+IoResult<void> prepare_checkpoint(Env& env, const std::string& directory,
+                                  const CheckpointMeta& meta, const Tree& snapshot,
+                                  const SystemState& system) {
+  const std::string temporary = temporary_name(directory, meta.seq);
   if (env.exists(temporary)) (void)env.remove_file(temporary);  // of a run that died writing it
-  if (auto written = write_file(env, temporary, meta, snapshot); !written) {
-    (void)env.remove_file(temporary);
-    return written;
-  }
+  auto written = write_file(env, temporary, meta, snapshot, system);
+  if (!written) (void)env.remove_file(temporary);
+  return written;
+}
+
+void drop_checkpoint(Env& env, const std::string& directory, Seq seq) {
+  (void)env.remove_file(temporary_name(directory, seq));
+}
+
+IoResult<void> publish_checkpoint(Env& env, const std::string& directory, Seq seq) {
+  const std::string path = directory + "/" + checkpoint_name(seq);
+  const std::string temporary = temporary_name(directory, seq);
   if (auto renamed = env.rename_file(temporary, path); !renamed) {
     (void)env.remove_file(temporary);
     return renamed;
   }
   if (auto synced = env.sync_directory(directory); !synced) return synced;
-  remove_superseded(env, directory, meta.seq);
+  remove_superseded(env, directory, seq);
   return {};
+}
+
+IoResult<void> write_checkpoint(Env& env, const std::string& directory, const CheckpointMeta& meta,
+                                const Tree& snapshot, const SystemState& system) {
+  auto prepared = prepare_checkpoint(env, directory, meta, snapshot, system);
+  if (!prepared) return prepared;
+  return publish_checkpoint(env, directory, meta.seq);
 }
 
 }  // namespace vxs::store

@@ -7,6 +7,8 @@
 #include "store/journal/record_codec.hh"
 #include "store/journal/scan.hh"
 #include "store/journal/survey.hh"
+#include "store/journal/system_codec.hh"
+#include "store/system_state.hh"
 
 namespace vxs::store {
 namespace {
@@ -51,7 +53,10 @@ class Inspector {
       add(Severity::kNote,
           path + ": a checkpoint that was not finished; the next start removes it");
     }
-    if (deep) look_at_gaps();
+    if (deep) {
+      look_at_gaps();
+      count_system();
+    }
     return std::move(out_);
   }
 
@@ -69,11 +74,18 @@ class Inspector {
     if (auto size = (*file)->size()) info.file_bytes = *size;
     out_.bytes += info.file_bytes;
     if (deep) {
+      SystemLoader beside;
       auto meta = scan_checkpoint(
-          env_, info.path, [](const BlockHeader&, std::string_view) { return BlockUse::kTaken; });
+          env_, info.path, [&beside](const BlockHeader& header, std::string_view payload) {
+            const bool good =
+                !SystemLoader::knows(header.section) || beside.block(header.section, payload);
+            return good ? BlockUse::kTaken : BlockUse::kMalformed;
+          });
       info.good = meta.has_value();
       if (meta) {
         info.meta = *meta;
+        system_ = std::move(beside.state());
+        system_seq_ = meta->seq;
       } else if (env_.exists(info.path)) {
         add(Severity::kWarning, meta.error().message + "; recovery takes an older checkpoint");
       }
@@ -113,6 +125,10 @@ class Inspector {
       if (env_.exists(found.path)) add(Severity::kError, file.error().what);
       return;
     }
+    if (found.opening.begins_empty && found.opening.first_seq > system_seq_) {
+      system_ = SystemState{};
+      system_seq_ = found.opening.first_seq - 1;
+    }
     Seq limit = ~Seq{0};
     for (std::size_t i = index + 1; i < survey.segments.size(); ++i) {
       const FoundSegment& later = survey.segments[i];
@@ -123,7 +139,7 @@ class Inspector {
     info.last_seq = found.opening.first_seq - 1;
     SegmentScan::Step step = scan.next();
     for (; step == SegmentScan::Step::kRecord && scan.frame().seq <= limit; step = scan.next()) {
-      check_record(found, scan);
+      check_record(found, scan, info);
       info.last_seq = scan.frame().seq;
       ++info.records;
     }
@@ -143,16 +159,47 @@ class Inspector {
     }
   }
 
-  void check_record(const FoundSegment& found, const SegmentScan& scan) {
+  void check_record(const FoundSegment& found, const SegmentScan& scan, SegmentInfo& info) {
     const Frame& frame = scan.frame();
     auto record = decoder_.decode(frame.seq, frame.type, frame.payload);
-    if (record) return;
+    if (record) {
+      const auto* state = std::get_if<StateRecord>(*record);
+      if (state != nullptr) ++info.state_records;
+      follow_system(found, frame.seq, state);
+      return;
+    }
     const std::string what = found.path + ": record " + std::to_string(frame.seq);
     if (record.error() == RecordDecoder::Failure::kMalformed) {
       add(Severity::kError, what + " has a right checksum and cannot be decoded");
-    } else if ((frame.flags & kFrameMaySkip) == 0) {
+    } else if ((frame.flags & kFrameMaySkip) != 0) {
+      follow_system(found, frame.seq, nullptr);
+    } else {
       add(Severity::kError, what + " has type " + std::to_string(frame.type) +
                                 ", which only a newer vxenstored knows");
+    }
+  }
+
+  // The state beside the tree goes from record to record; behind a hole nobody knows it.
+  void follow_system(const FoundSegment& found, Seq seq, const StateRecord* state) {
+    if (!system_ || seq <= system_seq_) return;
+    if (seq != system_seq_ + 1) {
+      system_.reset();
+      return;
+    }
+    system_seq_ = seq;
+    if (state == nullptr || system_->apply(state->change)) return;
+    add(Severity::kError, found.path + ": record " + std::to_string(seq) +
+                              " does not fit the domains, watches and quotas before it");
+    system_.reset();
+  }
+
+  void count_system() {
+    if (!system_ || system_seq_ != out_.last_seq) return;
+    auto& counts = out_.system.emplace();
+    counts.domains = system_->domains.size();
+    for (const auto& [domid, domain] : system_->domains) counts.rings += domain.introduced ? 1 : 0;
+    for (const auto& [id, connection] : system_->connections) {
+      counts.watches += connection.watches.size();
     }
   }
 
@@ -181,6 +228,8 @@ class Inspector {
   const std::string& boot_id_;
   PermTable perms_;
   RecordDecoder decoder_;
+  std::optional<SystemState> system_ = SystemState{};  ///< after record system_seq_
+  Seq system_seq_ = 0;
   JournalInspection out_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct SegmentInfo {
   Seq first_seq = 0;
   Seq last_seq = 0;  ///< below first_seq: no record
   std::uint64_t records = 0;
+  std::uint64_t state_records = 0;  ///< of these: changes of the state beside the tree
 };
 
 struct CheckpointInfo {
@@ -50,6 +52,14 @@ struct JournalInspection {
   Seq first_seq = 0;                        ///< of the oldest record; 0: none
   Seq last_seq = 0;                         ///< of the newest record or checkpoint; 0: none
   std::uint64_t bytes = 0;                  ///< segments and checkpoints on disk
+  /// The state beside the tree after last_seq; fsck_journal() only, and only where records lead to
+  /// it without a hole.
+  struct System {
+    std::uint64_t domains = 0;
+    std::uint64_t rings = 0;  ///< introduced, frozen ones included
+    std::uint64_t watches = 0;
+  };
+  std::optional<System> system;
   std::vector<Finding> findings;
   [[nodiscard]] bool has_errors() const noexcept;
 };

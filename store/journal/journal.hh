@@ -15,6 +15,7 @@
 #include "protocol/ids.hh"
 #include "store/env.hh"
 #include "store/record.hh"
+#include "store/system_state.hh"
 #include "store/tree.hh"
 
 namespace vxs::store {
@@ -47,6 +48,7 @@ struct RecoveryReport {
   std::uint64_t bytes_cut = 0;       ///< of a torn tail
   std::uint64_t starts = 0;          ///< the StartRecord incarnation of the last run, 0 if none
   ConnectionId last_connection = 0;  ///< highest connection id seen
+  SystemState system;                ///< the state beside the tree, at the same Seq as the tree
   std::vector<std::string> notes;    ///< sentences for the operator
   std::string damage;                ///< accept_damage only: what is damaged; empty: nothing
 };
@@ -109,16 +111,16 @@ class Journal {
 };
 
 /// Opens or creates the journal in options.directory and replays it: newest good checkpoint, then
-/// the segments' records, into `tree` (which the caller made with the initial permissions; replaced
-/// when a checkpoint is loaded). Tail rules as in design §5 and docs/journal.md. `on_safe` is
-/// called from the sync thread (kDisk) whenever safe_seq() rose or a failure waits; it only wakes
-/// the loop. `on_record` sees each replayed record (views valid during the call). Another process's
-/// lock on the directory is not looked at here. When the boot differs and keep_after_reboot is
-/// false, `tree` stays as given and numbering goes on above the highest Seq found. A directory that
-/// holds a checkpoint and no segment is a good start (so a state from elsewhere begins: write the
-/// checkpoint with write_checkpoint(), then open). Where no segment can be made (disk full,
-/// read-only) the journal opens failing(), and the state can be read. `env`, `perms` and what
-/// `tree` needs outlive the journal.
+/// the segments' records, into report.system and `tree` (which the caller made with the initial
+/// permissions; replaced when a checkpoint is loaded). Tail rules as in design §5 and
+/// docs/journal.md. `on_safe` is called from the sync thread (kDisk) whenever safe_seq() rose or a
+/// failure waits; it only wakes the loop. `on_record` sees each replayed record (views valid during
+/// the call). Another process's lock on the directory is not looked at here. When the boot differs
+/// and keep_after_reboot is false, `tree` stays as given, report.system empty, and numbering goes
+/// on above the highest Seq found. A directory that holds a checkpoint and no segment is a good
+/// start (so a state from elsewhere begins: write the checkpoint with write_checkpoint(), then
+/// open). Where no segment can be made (disk full, read-only) the journal opens failing(), and the
+/// state can be read. `env`, `perms` and what `tree` needs outlive the journal.
 [[nodiscard]] tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
     std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {});

@@ -75,6 +75,7 @@ tl::expected<void, JournalError> Recovery::run() {
   look_at_boot();
   if (report_.other_boot && !options_.keep_after_reboot) {
     tree_ = initial_;
+    report_.system = {};
     begins_empty_ = true;
     find_highest();
     return {};
@@ -83,6 +84,7 @@ tl::expected<void, JournalError> Recovery::run() {
   if (replayed && stop_before_ != kNoLimit) {
     // A record did not fit and may be half applied: once more, up to it.
     tree_ = initial_;
+    report_.system = {};
     report_.records_replayed = 0;
     if (auto loaded = load_newest_checkpoint(); !loaded) return loaded;
     replayed = replay();
@@ -121,7 +123,7 @@ tl::expected<void, JournalError> Recovery::load_newest_checkpoint() {
     const Seq seq = survey_.checkpoints[i];
     if (seq < base_first_) break;  // of a life that ended
     if (seq >= stop_before_) continue;
-    auto meta = load_checkpoint(env_, path_of(seq), perms_, tree_);
+    auto meta = load_checkpoint(env_, path_of(seq), perms_, tree_, report_.system);
     if (meta) {
       expected_ = seq + 1;
       report_.checkpoint_seq = seq;
@@ -325,7 +327,7 @@ tl::expected<bool, JournalError> Recovery::take(const FoundSegment& segment, con
                                                 std::uint64_t at) {
   if (frame.seq < expected_) return true;  // in the checkpoint
   if (frame.seq >= stop_before_) {
-    set_damage(segment.path, at, "the record does not fit the tree");
+    set_damage(segment.path, at, "the record does not fit the state");
     return false;
   }
   auto record = decoder_.decode(frame.seq, frame.type, frame.payload);
@@ -379,6 +381,9 @@ void Recovery::note(const StateRecord& record) {
 
 bool Recovery::apply(const Record& record) {
   note(record);
+  if (const auto* state = std::get_if<StateRecord>(&record)) {
+    return report_.system.apply(state->change);
+  }
   const auto* commit = std::get_if<CommitRecord>(&record);
   if (commit == nullptr) return true;
   for (const Change& change : commit->changes) {

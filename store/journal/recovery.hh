@@ -1,5 +1,5 @@
-// Rebuilds the tree from checkpoint and segments, and judges how the log ends
-// (docs/journal.md, "Recovery"). Changes no file.
+// Rebuilds the tree and the state beside it from checkpoint and segments, and judges how the log
+// ends (docs/journal.md, "Recovery"). Changes no file.
 #pragma once
 
 #include <functional>

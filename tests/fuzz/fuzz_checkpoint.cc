@@ -89,12 +89,15 @@ std::string build_file(std::string_view input, bool add_end) {
   return file;
 }
 
-void check_round_trip(const CheckpointMeta& meta, vxs::fuzz::SmallTree& loaded) {
+void check_round_trip(const CheckpointMeta& meta, vxs::fuzz::SmallTree& loaded,
+                      const SystemState& system) {
   vxs::fuzz::MemoryEnv env;
-  check(write_checkpoint(env, "", meta, loaded.tree).has_value(), "a loaded tree can be written");
+  check(write_checkpoint(env, "", meta, loaded.tree, system).has_value(),
+        "a loaded tree can be written");
   const std::string path = "/" + checkpoint_name(meta.seq);
   Tree again(loaded.stats, loaded.n0, loaded.n0, loaded.n0);
-  const auto reread = load_checkpoint(env, path, loaded.perms, again);
+  SystemState system_again;
+  const auto reread = load_checkpoint(env, path, loaded.perms, again, system_again);
   check(reread.has_value(), "what was written can be loaded");
   check(reread->seq == meta.seq && reread->time_us == meta.time_us &&
             reread->boot_id == meta.boot_id && reread->starts == meta.starts &&
@@ -102,6 +105,7 @@ void check_round_trip(const CheckpointMeta& meta, vxs::fuzz::SmallTree& loaded) 
             reread->clean_shutdown == meta.clean_shutdown,
         "the meta data are the same");
   check(again.state_hash() == loaded.tree.state_hash(), "the tree is the same");
+  check(system_again == system, "the state beside the tree is the same");
 }
 
 }  // namespace
@@ -114,14 +118,16 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 
   vxs::fuzz::SmallTree small;
   const std::uint64_t before = small.tree.state_hash();
-  const auto meta = load_checkpoint(env, kPath, small.perms, small.tree);
+  SystemState system;
+  const auto meta = load_checkpoint(env, kPath, small.perms, small.tree, system);
   vxs::fuzz::check_tree(small.tree);
   if (!meta) {
     check(meta.error().kind != JournalError::Kind::kIo, "the file can be read");
     check(!meta.error().message.empty(), "an error says what it is");
     check(small.tree.state_hash() == before, "a bad checkpoint leaves the tree alone");
+    check(system == SystemState{}, "a bad checkpoint leaves the state beside it alone");
     return 0;
   }
-  check_round_trip(*meta, small);
+  check_round_trip(*meta, small, system);
   return 0;
 }

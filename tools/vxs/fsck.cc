@@ -78,7 +78,11 @@ bool check_journal(const std::string& directory, Report& report) {
     return true;
   }
   std::uint64_t records = 0;
-  for (const store::SegmentInfo& segment : journal->segments) records += segment.records;
+  std::uint64_t state_records = 0;
+  for (const store::SegmentInfo& segment : journal->segments) {
+    records += segment.records;
+    state_records += segment.state_records;
+  }
   for (const store::Finding& finding : journal->findings) {
     if (finding.severity == store::Finding::Severity::kNote) {
       report.note("journal: " + finding.text);
@@ -89,6 +93,12 @@ bool check_journal(const std::string& directory, Report& report) {
   report.note(fmt::format("journal: {} segments, {} records, {} checkpoints, up to Seq {}",
                           journal->segments.size(), records, journal->checkpoints.size(),
                           journal->last_seq));
+  if (journal->system) {
+    report.note(fmt::format(
+        "journal: {} records of domains, watches and quotas; at the end {} domains, {} "
+        "rings, {} watches",
+        state_records, journal->system->domains, journal->system->rings, journal->system->watches));
+  }
   return !journal->segments.empty() || !journal->checkpoints.empty();
 }
 

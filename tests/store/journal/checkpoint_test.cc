@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include <cerrno>
 
 #include "store/journal/checkpoint_format.hh"
 #include "store/journal/crc32c.hh"
 #include "tests/store/fault_env.hh"
 #include "tests/store/journal/workload.hh"
+#include "tests/store/state_changes.hh"
 
 namespace vxs::store::test {
 namespace {
@@ -71,6 +74,71 @@ TEST(Checkpoint, LoadsBackTheSameStateHash) {
   EXPECT_EQ(meta->starts, 5U);
   EXPECT_EQ(meta->last_connection, 1234U);
   EXPECT_TRUE(meta->clean_shutdown);
+}
+
+SystemState random_system(std::uint64_t seed, int changes) {
+  std::mt19937_64 random(seed);
+  SystemState system;
+  OwnedStateChange made;
+  for (int i = 0; i < changes; ++i) {
+    make_fitting_change(random, system, made);
+    EXPECT_TRUE(system.apply(made.change));
+  }
+  return system;
+}
+
+TEST(Checkpoint, LoadsBackTheStateBesideTheTree) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    FaultEnv env;
+    const World world;
+    const SystemState system = random_system(seed, 200);
+    ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(77), world.tree, system).has_value());
+    World loaded;
+    SystemState back = random_system(seed + 1000, 30);
+    ASSERT_TRUE(load_checkpoint(env, kPath, loaded.perms, loaded.tree, back).has_value());
+    ASSERT_EQ(back, system) << seed;
+  }
+}
+
+TEST(Checkpoint, AFileWithoutTheSectionsIsAnEmptyState) {
+  FaultEnv env;
+  World world;
+  ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(77), world.tree).has_value());
+  SystemState back = random_system(1, 50);
+  ASSERT_NE(back, SystemState{});
+  ASSERT_TRUE(load_checkpoint(env, kPath, world.perms, world.tree, back).has_value());
+  EXPECT_EQ(back, SystemState{});
+}
+
+TEST(Checkpoint, DamageInTheStateBesideTheTreeLeavesBothAsTheyWere) {
+  FaultEnv env;
+  World world;
+  const SystemState system = random_system(3, 60);
+  ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(77), world.tree, system).has_value());
+  const std::string good = env.contents(kPath);
+  const SystemState mine = random_system(4, 20);
+  SystemState back = mine;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 0x10);
+    env.put_file(kPath, bad);
+    ASSERT_FALSE(load_checkpoint(env, kPath, world.perms, world.tree, back).has_value()) << i;
+    ASSERT_EQ(back, mine);
+  }
+}
+
+TEST(Checkpoint, APreparedOneIsNoneUntilItIsPublishedAndNothingWhenDropped) {
+  FaultEnv env;
+  const World world;
+  ASSERT_TRUE(write_checkpoint(env, kDirectory, meta_of(5), world.tree).has_value());
+  ASSERT_TRUE(prepare_checkpoint(env, kDirectory, meta_of(77), world.tree, {}).has_value());
+  EXPECT_FALSE(env.exists(kPath));
+  drop_checkpoint(env, kDirectory, 77);
+  EXPECT_EQ(env.names().size(), 1U) << "only the checkpoint before";
+  ASSERT_TRUE(prepare_checkpoint(env, kDirectory, meta_of(77), world.tree, {}).has_value());
+  ASSERT_TRUE(publish_checkpoint(env, kDirectory, 77).has_value());
+  EXPECT_TRUE(env.exists(kPath));
+  EXPECT_EQ(env.names().size(), 2U);
 }
 
 TEST(Checkpoint, AnEmptyTreeIsACheckpointToo) {

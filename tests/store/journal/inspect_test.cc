@@ -42,13 +42,24 @@ TEST(Inspect, ListsSegmentsAndCheckpointsOfARunningDaemon) {
     EXPECT_TRUE(found->checkpoints[0].good);
     EXPECT_EQ(found->checkpoints[0].meta.seq, 101U);
     std::uint64_t records = 0;
+    std::uint64_t state_records = 0;
     for (const SegmentInfo& segment : found->segments) {
       records += segment.records;
+      state_records += segment.state_records;
       EXPECT_EQ(segment.mapped, mapped);
       EXPECT_EQ(segment.boot_id, kBoot);
       EXPECT_EQ(segment.incarnation, 1U);
     }
     EXPECT_EQ(records, 300U);
+    EXPECT_GT(state_records, 20U);
+    ASSERT_TRUE(found->system.has_value());
+    std::uint64_t rings = 0;
+    std::uint64_t watches = 0;
+    for (const auto& [domid, domain] : w.system.domains) rings += domain.introduced ? 1 : 0;
+    for (const auto& [id, one] : w.system.connections) watches += one.watches.size();
+    EXPECT_EQ(found->system->domains, w.system.domains.size());
+    EXPECT_EQ(found->system->rings, rings);
+    EXPECT_EQ(found->system->watches, watches);
     EXPECT_GE(found->bytes, w.journal->bytes());
     const auto listed = list_journal(env, kDirectory);
     ASSERT_TRUE(listed.has_value());

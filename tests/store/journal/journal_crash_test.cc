@@ -111,6 +111,7 @@ TEST_P(JournalCrashes, WhatWasPromisedIsThereAfterEveryCrash) {
       }
       ASSERT_LE(recovered, std::max(last, w.promised));
       ASSERT_EQ(w.world->tree.state_hash(), w.hashes[recovered]) << "Seq " << recovered;
+      EXPECT_TRUE(w.system_is_as_recorded());
       ASSERT_EQ(w.report.last_seq, recovered);
       if (promise_holds) expect_tail_agrees(env, w);
       w.promised = recovered;

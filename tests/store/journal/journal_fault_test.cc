@@ -52,6 +52,7 @@ class JournalFaults : public ::testing::TestWithParam<Mode> {
     EXPECT_GE(w.journal->last_seq(), promised) << what;
     EXPECT_LE(w.journal->last_seq(), last) << what;
     EXPECT_EQ(w.world->tree.state_hash(), w.hashes[w.journal->last_seq()]) << what;
+    EXPECT_TRUE(w.system_is_as_recorded());
   }
 };
 
@@ -210,6 +211,7 @@ TEST_P(JournalFaults, ARolledBackRecordDoesNotReturn) {
       EXPECT_EQ(w.journal->last_seq(), 20U) << seed;
     }
     EXPECT_EQ(w.world->tree.state_hash(), w.hashes[w.journal->last_seq()]);
+    EXPECT_TRUE(w.system_is_as_recorded());
   }
 }
 

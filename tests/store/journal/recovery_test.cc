@@ -103,6 +103,7 @@ TEST_F(RecoveryTest, EveryByteOfAMappedSegmentIsWatched) {
     if (!w.open()) continue;
     // Padding, the reserved words, or an opening that the first record could stand in for.
     EXPECT_EQ(w.world->tree.state_hash(), w.hashes[w.journal->last_seq()]) << at;
+    EXPECT_TRUE(w.system_is_as_recorded());
     EXPECT_EQ(w.journal->last_seq(), 12U) << at;
     for (const auto& name : segments()) {
       if (name != file) {
@@ -340,6 +341,40 @@ TEST_F(RecoveryTest, AFullOrReadOnlyDiskAtTheStartOpensFailingAndResumes) {
       }
     }
   }
+}
+
+TEST_F(RecoveryTest, AStateRecordThatDoesNotFitIsDamageAndTheStateBeforeItIsServed) {
+  env.set_memory_file_system(true);
+  Workload w(env, small_options(Durability::kProcess), 4);
+  ASSERT_TRUE(w.open());
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(w.commit());
+  ASSERT_TRUE(w.journal->append(StateRecord{31, 0, DomainGone{4000}}));  // nobody knows it
+  kill(w);
+  ASSERT_FALSE(w.open());
+  EXPECT_EQ(w.error.kind, JournalError::Kind::kDamaged);
+  w.options.accept_damage = true;
+  ASSERT_TRUE(w.open()) << w.error.message;
+  EXPECT_EQ(w.journal->last_seq(), 30U);
+  EXPECT_TRUE(w.system_is_as_recorded());
+}
+
+TEST_F(RecoveryTest, AfterRebootEmptyDropsTheStateBesideTheTreeToo) {
+  Workload w(env, small_options(Durability::kDisk), 5);
+  fill(w, 40);
+  ASSERT_TRUE(w.open());
+  ASSERT_TRUE(w.checkpoint());
+  ASSERT_NE(w.system, SystemState{});
+  kill(w);
+  env.power_cut();
+  w.options.boot_id = kOtherBoot;
+  ASSERT_TRUE(w.open()) << w.error.message;
+  EXPECT_TRUE(w.system_is_as_recorded()) << "keep";
+  kill(w);
+  w.options.boot_id = kBoot;
+  w.options.keep_after_reboot = false;
+  ASSERT_TRUE(w.open()) << w.error.message;
+  EXPECT_EQ(w.system, SystemState{});
+  EXPECT_GT(w.report.last_connection, 0U) << "connection ids go on";
 }
 
 }  // namespace

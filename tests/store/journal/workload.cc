@@ -1,6 +1,7 @@
 #include "tests/store/journal/workload.hh"
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -29,6 +30,7 @@ World::World()
 Workload::Workload(Env& e, JournalOptions o, std::uint64_t seed)
     : env(e), options(std::move(o)), random(seed) {
   hashes[0] = World().tree.state_hash();
+  systems[0] = std::make_shared<SystemState>();
 }
 
 bool Workload::open() {
@@ -44,6 +46,7 @@ bool Workload::open() {
     return false;
   }
   journal = std::move(*opened);
+  system = report.system;
   unsafe.emplace(journal->last_seq(), world->tree);
   return true;
 }
@@ -91,6 +94,18 @@ Change Workload::random_change(std::vector<std::string>& strings, std::size_t va
   return change;
 }
 
+bool Workload::commit_state(Seq seq) {
+  OwnedStateChange made;
+  make_fitting_change(random, system, made);
+  if (!journal->append(StateRecord{seq, 11, made.change})) return false;
+  if (!system.apply(made.change)) std::abort();  // the generator's error
+  hashes[seq] = world->tree.state_hash();
+  systems[seq] = std::make_shared<SystemState>(system);
+  unsafe.insert_or_assign(seq, world->tree);
+  note_safe();
+  return true;
+}
+
 bool Workload::commit(std::size_t changes, std::size_t value_bytes) {
   Tree& tree = world->tree;
   const Tree before = tree;
@@ -100,6 +115,7 @@ bool Workload::commit(std::size_t changes, std::size_t value_bytes) {
   strings.reserve(2 * changes + 2);  // views point into them
   Record record;
   const auto dice = random() % 20;
+  if (dice >= 15) return commit_state(seq);
   if (dice == 0) {
     record = StartRecord{.seq = seq,
                          .time_us = 7,
@@ -146,6 +162,7 @@ bool Workload::commit(std::size_t changes, std::size_t value_bytes) {
     return false;
   }
   hashes[seq] = tree.state_hash();
+  systems[seq] = std::make_shared<SystemState>(system);
   unsafe.insert_or_assign(seq, tree);
   note_safe();
   return true;
@@ -163,6 +180,7 @@ void Workload::roll_back() {
   const auto at = unsafe.find(journal->last_seq());
   if (at == unsafe.end()) return;  // the hash at the next recovery will tell
   world->tree = at->second;
+  system = *systems.at(journal->last_seq());
   unsafe.erase(std::next(at), unsafe.end());
 }
 
@@ -197,7 +215,7 @@ bool Workload::checkpoint() {
                             .starts = report.starts + 1,
                             .last_connection = 50,
                             .clean_shutdown = false};
-  if (!write_checkpoint(env, options.directory, meta, world->tree)) return false;
+  if (!write_checkpoint(env, options.directory, meta, world->tree, system)) return false;
   journal->checkpoint_done(meta.seq);
   return true;
 }

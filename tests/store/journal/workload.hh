@@ -11,6 +11,7 @@
 
 #include "store/journal/checkpoint.hh"
 #include "store/journal/journal.hh"
+#include "tests/store/state_changes.hh"
 
 namespace vxs::store::test {
 
@@ -46,8 +47,12 @@ class Workload {
   bool flush();
   /// kDisk: waits until all is safe or has failed (then it rolls back). True if all is safe.
   bool wait_safe();
-  /// Writes a checkpoint of the tree now, tells the journal.
+  /// Writes a checkpoint of tree and system now, tells the journal.
   bool checkpoint();
+  /// `system` is what it was when the journal's last record was appended.
+  [[nodiscard]] bool system_is_as_recorded() const {
+    return system == *systems.at(journal->last_seq());
+  }
   /// Takes a pending failure, if any, and rolls back.
   bool handle_failure();
   /// Destroys the journal as a kill would leave it: env must be frozen or dead already.
@@ -55,12 +60,15 @@ class Workload {
 
   /// state_hash after each Seq as appended last (rolled back ones are overwritten).
   std::map<Seq, std::uint64_t> hashes;
+  /// The same of the state beside the tree.
+  std::map<Seq, std::shared_ptr<const SystemState>> systems;
   Seq promised = 0;  ///< highest safe_seq seen
 
   Env& env;
   JournalOptions options;
   std::mt19937_64 random;
   std::unique_ptr<World> world;
+  SystemState system;
   std::unique_ptr<Journal> journal;
   RecoveryReport report;
   JournalError error;
@@ -69,6 +77,7 @@ class Workload {
   std::map<Seq, Tree> unsafe;
 
  private:
+  [[nodiscard]] bool commit_state(Seq seq);
   void note_safe();
   void roll_back();
   [[nodiscard]] Change random_change(std::vector<std::string>& strings, std::size_t value_bytes);
