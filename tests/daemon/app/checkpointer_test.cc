@@ -1,0 +1,105 @@
+#include "daemon/app/checkpointer.hh"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "tests/store/fault_env.hh"
+#include "tests/store/journal/workload.hh"
+
+namespace vxs::daemon {
+namespace {
+
+using store::test::FaultEnv;
+using store::test::kDirectory;
+using store::test::World;
+
+class CheckpointerTest : public ::testing::Test {
+ protected:
+  CheckpointerTest()
+      : checkpointer(env, kDirectory,
+                     {.post =
+                          [this](auto task) {
+                            const std::lock_guard lock(mutex);
+                            tasks.push_back(std::move(task));
+                            posted.notify_all();
+                          },
+                      .done = [this](Seq, const auto& r) { result = r; },
+                      .capture = [this] { return system; }}) {
+    EXPECT_TRUE(system.apply(store::DomainKnown{7, 1, {}, 5}));
+  }
+
+  void start(Seq seq) {
+    checkpointer.start(store::CheckpointMeta{.seq = seq, .boot_id = "b"}, world.tree);
+  }
+  bool wait_posted(std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex);
+    return posted.wait_for(lock, patience, [this] { return !tasks.empty(); });
+  }
+  void wait_done() {
+    ASSERT_TRUE(wait_posted(std::chrono::seconds(10)));
+    for (const auto& task : tasks) task();
+    tasks.clear();
+    ASSERT_TRUE(result.has_value());
+    EXPECT_FALSE(checkpointer.busy());
+  }
+  static std::string path(Seq seq) {
+    return std::string(kDirectory) + "/checkpoint-" + std::string(18, '0') + std::to_string(seq);
+  }
+
+  FaultEnv env;
+  World world;
+  store::SystemState system;
+  std::mutex mutex;
+  std::condition_variable posted;
+  std::vector<std::function<void()>> tasks;
+  std::optional<store::IoResult<void>> result;
+  Checkpointer checkpointer;
+};
+
+TEST_F(CheckpointerTest, ACheckpointCountsOnlyOnceItsSeqIsSafe) {
+  start(42);
+  checkpointer.progressed(41);
+  EXPECT_FALSE(wait_posted(std::chrono::milliseconds(100)));
+  EXPECT_FALSE(env.exists(path(42)));
+  system = {};  // what was captured counts, not what came later
+  checkpointer.progressed(42);
+  wait_done();
+  EXPECT_TRUE(result->has_value());
+  store::SystemState loaded;
+  ASSERT_TRUE(store::load_checkpoint(env, path(42), world.perms, world.tree, loaded).has_value());
+  EXPECT_TRUE(loaded.domains.contains(7));
+}
+
+TEST_F(CheckpointerTest, OneThatWasRolledBackIsDroppedEvenIfItsSeqIsReachedAgain) {
+  start(42);
+  checkpointer.rolled_back();
+  checkpointer.progressed(50);
+  wait_done();
+  ASSERT_FALSE(result->has_value());
+  EXPECT_EQ(result->error().code, ECANCELED);
+  EXPECT_TRUE(env.names().empty());
+}
+
+TEST_F(CheckpointerTest, ARollbackAfterItsSeqWasSafeDoesNotTouchIt) {
+  start(42);
+  checkpointer.progressed(42);
+  checkpointer.rolled_back();
+  wait_done();
+  EXPECT_TRUE(result->has_value());
+  EXPECT_TRUE(env.exists(path(42)));
+}
+
+TEST_F(CheckpointerTest, TheLastOneDoesNotWaitForOneThatNeverBecameSafe) {
+  start(42);
+  ASSERT_TRUE(checkpointer.write_now(store::CheckpointMeta{.seq = 43, .boot_id = "b"}, world.tree));
+  EXPECT_EQ(env.names(), std::vector<std::string>{path(43)});
+}
+
+}  // namespace
+}  // namespace vxs::daemon
