@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 
+#include "daemon/core/account.hh"
 #include "protocol/ids.hh"
 #include "protocol/wire.hh"
 
@@ -16,15 +19,37 @@ namespace vxs::daemon {
 /// One thread. Bytes leave through sendable() and sent().
 class Outbox {
  public:
-  /// Appends a reply. `required` is the Seq it depends on; `safe` what is safe now. Replies are
-  /// never refused.
-  void append_reply(const protocol::Header& header, std::string_view payload, Seq required,
-                    Seq safe);
+  Outbox() = default;
+  ~Outbox();
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
 
-  /// Appends a watch event unless the same path and token are queued already and `merge` is set
-  /// (D14). Returns false if merged away.
+  /// From now on what is queued is charged to `account` until it is written or dropped (G6).
+  /// REQUIRES: nothing is queued.
+  void charge_to(std::shared_ptr<Account> account) { account_ = std::move(account); }
+
+  /// Appends a reply. `required` is the Seq it depends on; `safe` what is safe now. Replies are
+  /// never refused. `cause`: the guest's request it answers, if it counts as outstanding (G5).
+  void append_reply(const protocol::Header& header, std::string_view payload, Seq required,
+                    Seq safe, Cause cause = {});
+
+  /// What an event's queueing needs to know besides its text.
+  struct EventTerms {
+    bool merge = true;  ///< not, if the same path and token are queued already (D14)
+    Seq required = 0;
+    Seq safe = 0;
+    Cause cause{};               ///< the other guest's request that caused it (G5)
+    std::int64_t queued_us = 0;  ///< for expire()
+  };
+  /// Appends a watch event. Returns false if merged away.
+  bool append_event(std::string_view path, std::string_view token, const EventTerms& terms);
   bool append_event(std::string_view path, std::string_view token, bool merge, Seq required,
-                    Seq safe);
+                    Seq safe) {
+    return append_event(path, token, {.merge = merge, .required = required, .safe = safe});
+  }
+  /// D15: drops events queued at or before `until_us` of which no byte was written. Returns how
+  /// many.
+  std::size_t expire(std::int64_t until_us);
 
   /// The bytes that may leave now.
   [[nodiscard]] std::string_view sendable() const noexcept {
@@ -47,6 +72,8 @@ class Outbox {
   [[nodiscard]] bool empty() const noexcept { return sent_ == bytes_.size(); }
   [[nodiscard]] std::size_t unsent() const noexcept { return bytes_.size() - sent_; }
   [[nodiscard]] std::size_t unsent_event_bytes() const noexcept { return event_bytes_; }
+  /// When the oldest event was queued; nothing if none is.
+  [[nodiscard]] std::optional<std::int64_t> oldest_event_us() const noexcept;
 
  private:
   /// Bytes from `begin` to the next mark depend on `required`; all wait for those before them.
@@ -54,18 +81,27 @@ class Outbox {
     std::size_t begin;
     Seq required;
   };
-  /// A queued event: its payload ends at `end`.
-  struct Event {
+  /// A queued event, or where they are charged or hold a request, a reply: its payload ends at
+  /// `end`.
+  struct Message {
     std::size_t end;
     std::size_t size;
+    bool event;
+    std::int64_t queued_us;
+    Cause cause;
+    [[nodiscard]] std::size_t begin() const noexcept { return end - size - protocol::kHeaderSize; }
   };
   void mark(Seq required, Seq safe);
+  void queue(bool event, std::size_t size, const Cause& cause, std::int64_t queued_us);
+  /// The books are told that a message goes; its bytes are still there.
+  void forget(const Message& message);
   void compact();
 
   std::string bytes_;
   std::size_t sent_ = 0;
   std::deque<Mark> marks_;
-  std::deque<Event> events_;
+  std::deque<Message> messages_;
+  std::shared_ptr<Account> account_;
   std::unordered_set<std::string> queued_events_;
   std::size_t event_bytes_ = 0;
 };
