@@ -13,6 +13,9 @@ build_packages=(
 check_packages=(
   clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev llvm-16 xen-utils-4.17 mandoc)
 
+# Besides, for tests/xen: the emulator, and what goes into the emulated system.
+xen_packages=(qemu-system-x86 lz4 binutils gcc libxen-dev bash util-linux mount)
+
 # install_missing PACKAGE…: asks apt for what dpkg does not have; needs root or sudo only then.
 install_missing() {
   local package missing=() as_root=()

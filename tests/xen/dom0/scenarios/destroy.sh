@@ -1,0 +1,13 @@
+# A guest is destroyed: watchers of @releaseDomain hear of it, its nodes and its back-end's go.
+# checks: guest destroyed release-announced gone back-end-gone
+# shellcheck shell=dash
+
+check guest ensure beta /tmp/beta.img
+id=$(domid beta)
+timeout -s KILL 100 xenstore-watch -s -n 2 @releaseDomain >/tmp/releases &
+releases=$!
+sleep 1
+check destroyed xl destroy beta
+check release-announced wait "$releases"
+check gone within 30 gone beta "$id"
+check back-end-gone within 30 not exists "$(tree_of 0)/backend/vbd/$id"

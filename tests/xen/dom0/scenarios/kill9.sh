@@ -1,0 +1,47 @@
+# kill -9 of the daemon while a guest with a disk runs, and a new daemon: the guest must notice
+# nothing. No one helps: the store, the rings and the watches must come back by themselves.
+# checks: guest killed daemon-restarted same-store waiting-request-answered old-watch-fires
+# checks: xl-list console-daemon disk-attached new-guest-created new-guest-destroyed
+# checks: old-guest-shut-down old-guest-gone
+# shellcheck shell=dash disable=SC2154
+
+# What a guest and its back-ends have in the store; `later` is what the guest writes meanwhile.
+trees() { xs ls -fp / | grep -E "/($1|0)/" | grep -v '/data/'; }
+dead() { not daemon_alive && not daemon_answers; }
+same() {
+  trees "$id" >/tmp/after
+  [ -s /tmp/after ] && diff /tmp/before /tmp/after
+}
+guest_wrote() { [ "$(xs read "$(tree_of "$id")/data/later")" = 1 ]; }
+listed() { xl list | tee /dev/stderr | grep -q '^alpha '; }
+# xl tells the tool stack's side; the two kernels' drivers do the rest over Xenstore.
+attach() {
+  make_disk /tmp/second.img
+  xl block-attach alpha file:/tmp/second.img,xvdb,w &&
+    answers alpha 'disk 2 xvdb' 'written by dom0' &&
+    within 10 disk_holds /tmp/second.img 'written by the guest'
+}
+
+check guest ensure alpha /tmp/alpha.img
+id=$(domid alpha)
+trees "$id" >/tmp/before
+lsevtchn "$id" | head -n 3
+ask alpha 'later 1'
+pid=$(daemon_pid)
+kill -9 "$pid"
+check killed within 5 dead
+sleep 6
+lsevtchn "$id" | head -n 3
+rm -f "$daemon_pid_file"
+check daemon-restarted start_daemon || exit
+check same-store same
+check waiting-request-answered within 20 guest_wrote
+check old-watch-fires answers alpha 'ping 3' pong
+lsevtchn "$id" | head -n 3
+check xl-list listed
+check console-daemon restart_consoled
+check disk-attached attach
+check new-guest-created ensure delta /tmp/delta.img
+check new-guest-destroyed xl destroy delta
+check old-guest-shut-down xl shutdown -w alpha
+check old-guest-gone within 30 gone alpha "$id"

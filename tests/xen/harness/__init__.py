@@ -1,0 +1,1 @@
+"""What tests/xen/run is made of; each module says its part in its first line."""
