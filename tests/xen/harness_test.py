@@ -87,6 +87,17 @@ class Judge(unittest.TestCase):
         self.assertEqual(markers.text(lines, "a"), ["one", "two words"])
 
 
+class StockDaemon(unittest.TestCase):
+    def test_the_judge_notices_that_the_stock_daemon_does_not_survive_kill9(self):
+        scenario = markers.Scenario.load(HERE / "dom0/scenarios/kill9.sh")
+        lines = (HERE / "golden/kill9-stock.console").read_text("utf-8").splitlines()
+        reasons = "\n".join(markers.judge([scenario], lines)[0].reasons)
+        for lost in ("same-store", "waiting-request-answered", "old-watch-fires", "xl-list"):
+            self.assertIn(f"{lost} failed", reasons)
+        for kept in ("guest", "killed", "daemon-restarted"):
+            self.assertNotIn(f"{kept} failed", reasons)
+
+
 class Scenarios(unittest.TestCase):
     def test_every_scenario_declares_checks_and_reports_no_other(self):
         for script in (HERE / "dom0/scenarios").glob("*.sh"):

@@ -83,7 +83,8 @@ ask() {
 answered() { xs read "$1/answer" 2>/dev/null | grep -q "^$2: "; }
 answers() { [ "$(ask "$1" "$2")" = "$3" ]; }
 
-gone() { not domid "$1" >/dev/null && not exists "$(tree_of "$2")"; }
+# gone DOMID: neither the hypervisor nor the store knows it.
+gone() { not xl list "$1" >/dev/null 2>&1 && not exists "$(tree_of "$1")"; }
 destroy_all() {
   local id name
   xl list 2>/dev/null | while read -r name id _; do

@@ -9,5 +9,5 @@ releases=$!
 sleep 1
 check destroyed xl destroy beta
 check release-announced wait "$releases"
-check gone within 30 gone beta "$id"
+check gone within 30 gone "$id"
 check back-end-gone within 30 not exists "$(tree_of 0)/backend/vbd/$id"

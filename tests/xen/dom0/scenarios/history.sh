@@ -8,6 +8,6 @@ check guest ensure alpha /tmp/alpha.img
 id=$(domid alpha)
 answers alpha 'ping 9' pong
 xl destroy alpha
-within 30 gone alpha "$id"
+within 30 gone "$id"
 check log-printed log
 text history </tmp/history

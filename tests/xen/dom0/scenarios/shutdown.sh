@@ -5,4 +5,4 @@
 check guest ensure alpha /tmp/alpha.img
 id=$(domid alpha)
 check shut-down xl shutdown -w alpha
-check gone within 30 gone alpha "$id"
+check gone within 30 gone "$id"
