@@ -26,8 +26,9 @@ std::chrono::seconds shrink_time() {
   return std::chrono::seconds(number_from_env("VXS_DIFF_SHRINK_SECONDS", 60));
 }
 
-RunResult expect_no_difference(const Pairing& pairing, uint64_t with_seed, size_t count) {
-  RunResult result = run_random(pairing, with_seed, count);
+RunResult expect_no_difference(const Pairing& pairing, uint64_t with_seed, size_t count,
+                               Mix mix = Mix::kSockets) {
+  RunResult result = run_random(pairing, with_seed, count, mix);
   for (const auto& [entry, times] : result.intended) {
     std::cout << "intended, " << times << " times: " << entry << "\n";
   }
@@ -106,6 +107,62 @@ TEST_F(DifferentialTest, TwoStockDaemonsShowNoDifferenceAndTheRunMeetsEveryMessa
   const RunResult result = expect_no_difference({stock_c(), stock_c(), false}, seed(), 10'000);
   for (const char* answer : kMustOccur) EXPECT_GT(result.answers.count(answer), 0U) << answer;
   EXPECT_GT(result.events, 5000U);
+}
+
+// What a run with guests must have seen besides.
+constexpr std::array<const char*, 34> kGuestsMustMeet = {"(create) OK",
+                                                         "(shutdown) OK",
+                                                         "(resume) OK",
+                                                         "(soft reset) OK",
+                                                         "(destroy) OK",
+                                                         "INTRODUCE OK",
+                                                         "INTRODUCE EINVAL",
+                                                         "INTRODUCE EACCES",
+                                                         "RELEASE OK",
+                                                         "RELEASE ENOENT",
+                                                         "RELEASE EACCES",
+                                                         "RESUME OK",
+                                                         "RESUME ENOENT",
+                                                         "RESUME EACCES",
+                                                         "SET_TARGET OK",
+                                                         "SET_TARGET ENOENT",
+                                                         "SET_TARGET EACCES",
+                                                         "IS_DOMAIN_INTRODUCED OK",
+                                                         "IS_DOMAIN_INTRODUCED EACCES",
+                                                         "GET_DOMAIN_PATH OK",
+                                                         "CONTROL EACCES",
+                                                         "READ EACCES",
+                                                         "WRITE EACCES",
+                                                         "MKDIR EACCES",
+                                                         "RM EACCES",
+                                                         "DIRECTORY EACCES",
+                                                         "GET_PERMS EACCES",
+                                                         "SET_PERMS EACCES",
+                                                         "SET_PERMS EPERM",
+                                                         "SET_PERMS ENOENT",
+                                                         "WRITE ENOSPC",
+                                                         "TRANSACTION_START OK",
+                                                         "TRANSACTION_END OK",
+                                                         "WATCH EEXIST"};
+
+TEST_F(DifferentialTest, TwoStockDaemonsWithGuestsShowNoDifferenceAndTheRunMeetsWhatGuestsMeet) {
+  const RunResult result = expect_no_difference({stock_c_on_machine(), stock_c_on_machine(), false},
+                                                seed(), 10'000, Mix::kGuests);
+  for (const char* answer : kGuestsMustMeet) EXPECT_GT(result.answers.count(answer), 0U) << answer;
+  EXPECT_GT(result.events, 2000U);
+}
+
+// The test can fail where domains die, too.
+TEST_F(DifferentialTest, F9_ADaemonThatKeepsTheNodesOfTheDeadIsToldApartByAShortTranscript) {
+  const Pairing pairing{stock_c_on_machine(), stock_c_keeping_orphans_on_machine(), false};
+  const RunResult result = run_random(pairing, seed(), 5000, Mix::kGuests);
+  ASSERT_TRUE(result.difference);
+  const auto small = shrink(pairing, result, std::chrono::seconds(20));
+  EXPECT_LE(small.size(), 8U) << transcript(pairing, small);
+  const std::string text = transcript(pairing, small);
+  const bool dies =
+      text.find("(destroy)") != std::string::npos || text.find("RELEASE") != std::string::npos;
+  EXPECT_TRUE(dies) << text;
 }
 
 // The test can fail: oxenstored differs from C in creation order, errors and

@@ -68,7 +68,42 @@ bool Discipline::admits_read(const Step& step, const std::string& path) const {
   return !region || this->region(step.client, step.slot) == *region;
 }
 
+bool Discipline::admits_target(const Step& step) const {
+  const auto domids = domids_in(step);
+  return open_count() == 0 && (domids.size() < 2 || domids[0] > domids[1]);
+}
+
+bool Discipline::is_target(const Step& step) const {
+  const auto dying = domids_in(step);
+  const auto among = [&](uint32_t domid) {
+    return std::find(dying.begin(), dying.end(), domid) != dying.end();
+  };
+  for (unsigned client = kSockets; client < kClients; ++client) {
+    if (target_[client] != 0 && among(target_[client]) && !among(domid_of(client))) return true;
+  }
+  return false;
+}
+
+bool Discipline::admits_machine(const Step& step) const {
+  const auto domids = domids_in(step);
+  const bool create = step.kind == Kind::kCreate;
+  const bool changes_nodes = create || step.kind == Kind::kDestroy;
+  if (step.kind == Kind::kDestroy && is_target(step)) return false;
+  return !domids.empty() && !(changes_nodes && open_count() > 0) &&
+         std::all_of(domids.begin(), domids.end(),
+                     [&](uint32_t domid) { return world_.exists[guest_of(domid)] != create; });
+}
+
 bool Discipline::admits(const Step& step) const {
+  if (of_machine(step.kind)) return admits_machine(step);
+  if (!world_.reachable[step.client]) return false;
+  if (step.kind == Kind::kRequest && step.type == support::kSetTarget && !admits_target(step)) {
+    return false;
+  }
+  if (step.kind == Kind::kRequest && step.type == support::kRelease &&
+      (open_count() > 0 || is_target(step))) {
+    return false;
+  }
   if (step.slot >= 0 && step.kind != Kind::kStart && !is_open(step.client, step.slot)) return false;
   switch (step.kind) {
     case Kind::kStart:
@@ -76,13 +111,11 @@ bool Discipline::admits(const Step& step) const {
     case Kind::kEnd:
     case Kind::kReconnect:
       return true;
-    case Kind::kListAll:
-    case Kind::kBurst:
-    case Kind::kRequest:
+    default:
       break;
   }
   if (step.slot == kBogusTransaction) return true;
-  const auto path = absolute(first_argument(step.payload));
+  const auto path = path_of(step);
   if (!path) return true;  // refused before anything is touched
   if (step.kind == Kind::kListAll || reads(step.type)) return admits_read(step, *path);
   return !writes(step.type) || admits_write(step, *path);
@@ -92,7 +125,15 @@ void Discipline::close_all(unsigned client) {
   for (auto& slot : open_[client]) slot.reset();
 }
 
-void Discipline::ran(const Step& step) {
+void Discipline::look(const World& world) {
+  world_ = world;
+  for (unsigned client = 0; client < kClients; ++client) {
+    if (!world_.reachable[client]) close_all(client);
+    if (!world_.exists[client]) target_[client] = 0;
+  }
+}
+
+void Discipline::ran(const Step& step, bool succeeded) {
   switch (step.kind) {
     case Kind::kStart:
       open_[step.client][index(step.slot)] = step.payload;
@@ -103,21 +144,30 @@ void Discipline::ran(const Step& step) {
     case Kind::kReconnect:
       close_all(step.client);
       return;
-    case Kind::kListAll:
-      return;
     case Kind::kBurst:
     case Kind::kRequest:
       break;
+    default:
+      return;
+  }
+  if (step.type == support::kIntroduce && succeeded) {
+    for (const uint32_t domid : domids_in(step)) close_all(guest_of(domid));
   }
   if (step.slot == kBogusTransaction) return;
+  if (step.type == support::kRelease && succeeded) {
+    for (const uint32_t domid : domids_in(step)) target_[guest_of(domid)] = 0;
+  }
+  if (step.type == support::kSetTarget && succeeded && domids_in(step).size() == 2) {
+    target_[guest_of(domids_in(step)[0])] = domids_in(step)[1];
+  }
   if (step.type == support::kResetWatches) return close_all(step.client);
-  const auto path = absolute(first_argument(step.payload));
+  const auto path = path_of(step);
   if (!path || !writes(step.type)) return;
   const auto region = region_of(*path);
   if (!region) return;
   if (step.type == support::kRm && *path == *region) missing_.emplace(*region);
   // Only a plain MKDIR of the root itself is sure to succeed.
-  if (step.type == support::kMkdir && step.payload == std::string(*region) + '\0') {
+  if (step.type == support::kMkdir && step.payload == std::string(*region) + '\0' && succeeded) {
     missing_.erase(std::string(*region));
   }
 }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
+#include "tests/fakexen/machine.hh"
 #include "tests/support/wire_client.hh"
 
 namespace vxs::differential {
@@ -15,6 +17,8 @@ using support::zstrings;
 constexpr std::array<const char*, 7> kNames = {"a", "b", "c", "dd", "x-1", "y_2", "z@z"};
 constexpr std::array<const char*, 5> kTokens = {"t", "u", "", "two words", "TOK|ffff|01"};
 constexpr unsigned kPhaseLength = 300;
+// Where oxenstored finds a ring; C takes any frame (A22).
+const std::string kFrame = std::to_string(fakexen::kStoreGfn);
 constexpr size_t kRememberedWatches = 40;
 
 struct Weight {
@@ -52,6 +56,24 @@ constexpr Weight kWeights[] = {{support::kWrite, 200},
                                {65535, 1},
                                {0xFFFFFFFF, 1}};
 
+// Besides those, for the sockets of a run with guests: 4.17 knows of no domain without them.
+constexpr Weight kToolstack[] = {{support::kIntroduce, 25},
+                                 {support::kRelease, 10},
+                                 {support::kResume, 10},
+                                 {support::kSetTarget, 12},
+                                 {support::kIsDomainIntroduced, 15}};
+
+uint32_t draw(std::span<const Weight> weights, std::mt19937_64& random) {
+  unsigned total = 0;
+  for (const Weight& entry : weights) total += entry.weight;
+  auto drawn = static_cast<unsigned>(random() % total);
+  for (const Weight& entry : weights) {
+    if (drawn < entry.weight) return entry.type;
+    drawn -= entry.weight;
+  }
+  return weights.back().type;
+}
+
 constexpr size_t kLargestPayload = 4096;
 
 // 4.17 dies of permissions of a special node that does not exist, likewise.
@@ -81,12 +103,72 @@ unsigned Generator::below(unsigned bound) {
   return static_cast<unsigned>(random_() % bound);
 }
 
-std::vector<Step> Generator::opening() {
+std::vector<Step> Generator::opening() const {
   std::vector<Step> steps;
   for (const std::string_view region : kRegions) {
     steps.push_back({Kind::kRequest, 0, support::kMkdir, zstrings({region}), kNoTransaction});
   }
+  if (mix_ == Mix::kSockets) return steps;
+  const std::array<std::string, 5> permissions = {zstrings({"n0", "r1", "w2"}), zstrings({"b0"}),
+                                                  zstrings({"r0", "b3"}), zstrings({"w0"}),
+                                                  zstrings({"b0", "n4"})};
+  for (size_t i = 0; i < permissions.size(); ++i) {
+    steps.push_back({Kind::kRequest, 0, support::kSetPerms,
+                     zstrings({kRegions[i]}) + permissions[i], kNoTransaction});
+  }
   return steps;
+}
+
+unsigned Generator::client(const Discipline& discipline) {
+  if (mix_ == Mix::kGuests && !once_in(3)) {
+    const unsigned guest = guest_of(1 + below(kGuests));
+    if (discipline.world().reachable[guest]) return guest;
+  }
+  return below(kSockets);
+}
+
+std::vector<Step> Generator::building(uint32_t domid) {
+  const std::string number = std::to_string(domid);
+  const std::string home = "/local/domain/" + number;
+  std::vector<Step> steps;
+  const auto request = [&](uint32_t type, const std::string& payload) {
+    steps.push_back({Kind::kRequest, 0, type, payload, kNoTransaction});
+  };
+  if (!once_in(3)) request(support::kRm, zstrings({home}));
+  request(support::kMkdir, zstrings({home}));
+  request(support::kSetPerms,
+          zstrings({home, "n" + number, "r" + std::to_string(1 + below(kGuests))}));
+  if (!once_in(5)) request(support::kIntroduce, zstrings({number, kFrame, "1"}));
+  if (domid > 1 && once_in(3)) {
+    request(support::kSetTarget, zstrings({number, std::to_string(1 + below(domid - 1))}));
+  }
+  return steps;
+}
+
+Step Generator::machine_step(const Discipline& discipline) {
+  const uint32_t domid = 1 + below(kGuests);
+  const std::string name = zstrings({std::to_string(domid)});
+  if (!discipline.world().exists[guest_of(domid)]) {
+    for (Step& step : building(domid)) plan_.push_back(std::move(step));
+    return {Kind::kCreate, 0, below(3), name, kNoTransaction};
+  }
+  switch (below(10)) {
+    case 0:
+    case 1:
+    case 2:
+      return {Kind::kShutdown, 0, below(4), name, kNoTransaction};
+    case 3:
+      return {Kind::kResumeDomain, 0, 0, name, kNoTransaction};
+    case 4:
+      plan_.push_back({Kind::kRequest, 0, support::kIntroduce,
+                       zstrings({std::to_string(domid), kFrame, "1"}), kNoTransaction});
+      return {Kind::kSoftReset, 0, 0, name, kNoTransaction};
+    case 5:
+      return {Kind::kDestroy, 0, 0, name + zstrings({std::to_string(domid % kGuests + 1)}),
+              kNoTransaction};
+    default:
+      return {Kind::kDestroy, 0, 0, name, kNoTransaction};
+  }
 }
 
 std::string Generator::long_path() {
@@ -133,7 +215,7 @@ std::string Generator::odd_path() {
   return pick(kOdd);
 }
 
-std::string Generator::path(const std::string& region) {
+std::string Generator::path(const std::string& region, unsigned client) {
   const unsigned kind = below(100);
   if (kind < 8) return odd_path();
   if (kind < 9) return long_path();
@@ -141,7 +223,9 @@ std::string Generator::path(const std::string& region) {
   if (region == "/local" && once_in(2)) {
     path = pick(kNames);  // relative (C4)
   } else if (region == "/local") {
-    path = once_in(4) ? "/local/domain/7"s : "/local/domain/0"s;
+    const uint32_t other = mix_ == Mix::kSockets ? (once_in(4) ? 7 : 0) : below(kGuests + 1);
+    path = "/local/domain/" +
+           std::to_string(is_guest(client) && once_in(2) ? domid_of(client) : other);
   } else {
     path = region;
   }
@@ -168,8 +252,10 @@ std::string Generator::permissions() {
   std::string list;
   const unsigned count = once_in(30) ? 0 : 1 + below(4);
   for (unsigned i = 0; i < count; ++i) {
-    list += once_in(30) ? std::string(pick(kWrong))
-                        : pick(kLetters) + std::to_string(once_in(2) ? 0 : below(12));
+    list += once_in(30)
+                ? std::string(pick(kWrong))
+                : pick(kLetters) +
+                      std::to_string(once_in(2) ? 0 : below(mix_ == Mix::kSockets ? 12 : 7));
     list += '\0';
   }
   return list;
@@ -185,7 +271,14 @@ std::string Generator::domid() {
   constexpr std::array<const char*, 14> kDomids = {"0",     "1",     "7",     "007",        "32751",
                                                    "32752", "65535", "65536", "4294967296", "",
                                                    "x",     "1x",    "-1",    " 1"};
+  // What atoi makes a domid of junk only one side does, and a guest would come or go.
+  if (mix_ == Mix::kGuests) return std::to_string(1 + below(kGuests + 1));
   return once_in(2) ? std::to_string(below(9)) : std::string(pick(kDomids));
+}
+
+std::string Generator::introduction() {
+  if (mix_ == Mix::kSockets) return zstrings({domid(), "4096", once_in(3) ? "0" : "5"});
+  return zstrings({domid(), kFrame, once_in(8) ? "0" : once_in(8) ? "5" : "1"});
 }
 
 std::string Generator::control() {
@@ -236,7 +329,7 @@ std::string Generator::payload_for(uint32_t type, const std::string& path) {
     case support::kControl:
       return control();
     case support::kIntroduce:
-      return zstrings({domid(), "4096", once_in(3) ? "0" : "5"});
+      return introduction();
     case support::kSetTarget:
       return zstrings({domid(), domid()});
     case support::kGetDomainPath:
@@ -278,7 +371,7 @@ std::string Generator::mangled(std::string payload) {
 
 Step Generator::request(const Discipline& discipline) {
   Step step;
-  step.client = below(kClients);
+  step.client = client(discipline);
   std::string region(pick(kRegions));
   if (once_in(2)) step.slot = static_cast<int>(below(kSlots));
   if (discipline.is_open(step.client, step.slot)) {
@@ -288,23 +381,17 @@ Step Generator::request(const Discipline& discipline) {
   }
   if (once_in(50)) {
     step.kind = Kind::kListAll;
-    step.payload = path(once_in(2) ? "/r4" : region);
+    step.payload = path(once_in(2) ? "/r4" : region, step.client);
     if (once_in(2)) step.payload = "/r4";
     return step;
   }
-  unsigned total = 0;
-  for (const Weight& entry : kWeights) total += entry.weight;
-  unsigned drawn = below(total);
-  for (const Weight& entry : kWeights) {
-    step.type = entry.type;
-    if (drawn < entry.weight) break;
-    drawn -= entry.weight;
-  }
+  const bool toolstack = mix_ == Mix::kGuests && !is_guest(step.client) && once_in(10);
+  step.type = draw(toolstack ? std::span<const Weight>(kToolstack) : kWeights, random_);
   // Without a transaction a START has no slot to remember it in.
   const bool start = step.type == support::kTransactionStart;
   const bool end = step.type == support::kTransactionEnd;
   if (step.slot == kNoTransaction && (start || (end && once_in(2)))) step.slot = kBogusTransaction;
-  std::string where = path(region);
+  std::string where = path(region, step.client);
   const bool lists = step.type == support::kDirectory || step.type == support::kDirectoryPart;
   if (lists && once_in(6)) where = "/r4";
   // A region that goes too often never grows large.
@@ -317,7 +404,7 @@ Step Generator::request(const Discipline& discipline) {
 
 Step Generator::transaction_step(const Discipline& discipline) {
   Step step;
-  step.client = below(kClients);
+  step.client = client(discipline);
   step.slot = static_cast<int>(below(kSlots));
   if (discipline.is_open(step.client, step.slot)) {
     step.kind = Kind::kEnd;
@@ -330,7 +417,8 @@ Step Generator::transaction_step(const Discipline& discipline) {
 }
 
 Step Generator::draft(const Discipline& discipline) {
-  if (once_in(500)) return {Kind::kReconnect, below(kClients), 0, "", kNoTransaction};
+  if (mix_ == Mix::kGuests && once_in(40)) return machine_step(discipline);
+  if (once_in(500)) return {Kind::kReconnect, below(kSockets), 0, "", kNoTransaction};
   if (once_in(8)) return transaction_step(discipline);
   return request(discipline);
 }
@@ -344,6 +432,11 @@ Step Generator::next(const Discipline& discipline) {
   for (const std::string_view region : kRegions) {
     const Step remake{Kind::kRequest, 0, support::kMkdir, zstrings({region}), kNoTransaction};
     if (discipline.missing(region) && once_in(5)) return remake;
+  }
+  while (!plan_.empty()) {
+    Step step = std::move(plan_.front());
+    plan_.pop_front();
+    if (discipline.admits(step)) return step;
   }
   for (;;) {
     Step step = draft(discipline);

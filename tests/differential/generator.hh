@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,12 +12,16 @@
 
 namespace vxs::differential {
 
+// Who takes part: sockets only, or also guests on a machine, with a toolstack that creates,
+// introduces, shuts down and destroys them.
+enum class Mix { kSockets, kGuests };
+
 class Generator {
  public:
-  explicit Generator(uint64_t seed) : random_(seed) {}
+  explicit Generator(uint64_t seed, Mix mix = Mix::kSockets) : random_(seed), mix_(mix) {}
 
-  // The steps every run begins with: the regions are made.
-  static std::vector<Step> opening();
+  // The steps every run begins with: the regions are made, and with guests opened to them.
+  [[nodiscard]] std::vector<Step> opening() const;
 
   // The next step; `discipline` admits it.
   Step next(const Discipline& discipline);
@@ -24,16 +29,21 @@ class Generator {
  private:
   Step draft(const Discipline& discipline);
   Step request(const Discipline& discipline);
+  Step machine_step(const Discipline& discipline);
+  // What a toolstack does with a domain it has made.
+  std::vector<Step> building(uint32_t domid);
+  unsigned client(const Discipline& discipline);
   Step transaction_step(const Discipline& discipline);
   std::string payload_for(uint32_t type, const std::string& path);
   std::string mangled(std::string payload);
-  std::string path(const std::string& region);
+  std::string path(const std::string& region, unsigned client);
   std::string odd_path();
   std::string long_path();
   std::string value();
   std::string permissions();
   std::string token(const std::string& path);
   std::string domid();
+  std::string introduction();
   std::string control();
 
   // A number below `bound`; true once in `n`.
@@ -45,6 +55,8 @@ class Generator {
   }
 
   std::mt19937_64 random_;
+  Mix mix_;
+  std::deque<Step> plan_;  // steps that follow from an earlier one
   unsigned phase_left_ = 0;
   unsigned max_open_ = 0;             // transactions open at once in this phase
   std::vector<std::string> watched_;  // "path\0token\0" of recent WATCHes

@@ -1,8 +1,13 @@
 #include "tests/differential/lockstep.hh"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <system_error>
 #include <utility>
+
+#include "tests/support/fake_guest.hh"
+#include "tests/support/wire_client.hh"
 
 namespace vxs::differential {
 namespace {
@@ -14,13 +19,15 @@ using support::zstrings;
 
 constexpr uint32_t kRequestId = 4242;
 constexpr unsigned kMostParts = 200;
+constexpr std::chrono::seconds kSettle{10};
 
 std::string events_text(const Observation& seen) {
   std::string text;
   for (unsigned client = 0; client < kClients; ++client) {
     for (const Event& event : seen.events[client]) {
-      text += "\n      event to client " + std::to_string(client) + ": " + quoted(event.path) +
-              " " + quoted(event.token);
+      const std::string who = is_guest(client) ? "guest " + std::to_string(domid_of(client))
+                                               : "client " + std::to_string(client);
+      text += "\n      event to " + who + ": " + quoted(event.path) + " " + quoted(event.token);
     }
   }
   if (seen.before_reply > 0) {
@@ -32,6 +39,14 @@ std::string events_text(const Observation& seen) {
 bool complete_part(const Frame& reply) {
   const std::string& names = reply.payload;
   return names == std::string(1, '\0') || names.ends_with(std::string(2, '\0'));
+}
+
+std::string reachable_text(const Observation& seen) {
+  std::string text;
+  for (unsigned client = kSockets; client < kClients; ++client) {
+    if (seen.reachable[client]) text += " " + std::to_string(domid_of(client));
+  }
+  return text.empty() ? "" : "\n      connected guests:" + text;
 }
 
 // An error's name, or "OK": enough to recognise a difference by.
@@ -49,8 +64,28 @@ std::string reply_text(const Observation& seen) {
   return quoted(seen.reply.payload) + generation;
 }
 
-Side::Side(const StartServer& start) : server_(start()) {
-  for (unsigned i = 0; i < kClients; ++i) clients_.emplace_back(server_->socket_path());
+Side::Side(const StartServer& start) : server_(start()), clients_(kClients) {
+  for (unsigned i = 0; i < kSockets; ++i) {
+    clients_[i] = std::make_unique<support::WireClient>(server_->socket_path());
+  }
+}
+
+World Side::world() {
+  World world;
+  for (unsigned client = 0; client < kClients; ++client) {
+    if (!is_guest(client)) {
+      world.reachable[client] = true;
+    } else if (server_->machine() != nullptr) {
+      auto& machine = server_->machine()->machine();
+      const auto domain = machine.domain(domid_of(client));
+      world.exists[client] = domain.has_value();
+      const auto port = domain && clients_[client] != nullptr
+                            ? machine.port_status(domain->domid, domain->store_port)
+                            : tl::unexpected(ESRCH);
+      world.reachable[client] = port && port->kind == fakexen::kInterdomain;
+    }
+  }
+  return world;
 }
 
 uint32_t Side::transaction_id(const Step& step) const {
@@ -59,8 +94,38 @@ uint32_t Side::transaction_id(const Step& step) const {
   return ids_[step.client][static_cast<size_t>(step.slot)];
 }
 
+void Side::settle(const std::vector<uint32_t>& gone) {
+  support::FakeMachine& machine = *server_->machine();
+  for (const uint32_t domid : gone) {
+    if (!machine.gone(domid, kSettle)) throw WireError("a dead domain's page stays mapped");
+  }
+  if (!machine.heard(kSettle)) throw WireError("VIRQ_DOM_EXC is not looked at");
+}
+
+void Side::run_machine(const Step& step) {
+  support::FakeMachine& machine = *server_->machine();
+  const auto domids = domids_in(step);
+  for (const uint32_t domid : domids) {
+    auto& guest = clients_[guest_of(domid)];
+    if (step.kind == Kind::kCreate) {
+      fakexen::Uuid handle{};
+      handle.fill(static_cast<uint8_t>(step.type));
+      machine.create_domain(domid, handle);
+      guest = std::make_unique<support::FakeGuest>(machine.machine(), domid);
+    }
+    const auto reason = static_cast<support::ShutdownReason>(step.type);
+    if (step.kind == Kind::kShutdown) machine.shutdown(domid, reason);
+    if (step.kind == Kind::kResumeDomain) machine.resume(domid);
+    if (step.kind == Kind::kSoftReset) machine.soft_reset(domid);
+    if (step.kind == Kind::kDestroy) guest.reset();
+  }
+  if (step.kind == Kind::kDestroy) machine.destroy(domids);
+  settle(step.kind == Kind::kDestroy ? domids : std::vector<uint32_t>{});
+}
+
 void Side::send(const Step& step) {
-  support::WireClient& client = clients_[step.client];
+  if (of_machine(step.kind)) return run_machine(step);
+  support::FrameClient& client = *clients_[step.client];
   switch (step.kind) {
     case Kind::kRequest:
       return client.send({step.type, kRequestId, transaction_id(step), step.payload});
@@ -79,14 +144,18 @@ void Side::send(const Step& step) {
       return client.send({support::kDirectoryPart, kRequestId, transaction_id(step),
                           zstrings({step.payload, "0"})});
     case Kind::kReconnect:
-      client = support::WireClient(server_->socket_path());
+      clients_[step.client].reset();
+      clients_[step.client] = std::make_unique<support::WireClient>(server_->socket_path());
       // Only when it is served has the daemon seen the old one go.
-      return client.send({support::kGetDomainPath, kRequestId, 0, zstrings({"0"})});
+      return clients_[step.client]->send({support::kGetDomainPath, kRequestId, 0, zstrings({"0"})});
+    default:
+      return;
   }
 }
 
 void Side::receive(const Step& step, Observation& seen) {
-  support::WireClient& client = clients_[step.client];
+  if (of_machine(step.kind)) return;
+  support::FrameClient& client = *clients_[step.client];
   seen.reply = client.reply();
   seen.events[step.client] = client.take_events();
   seen.before_reply = seen.events[step.client].size();
@@ -98,8 +167,18 @@ void Side::receive(const Step& step, Observation& seen) {
   keep_transaction(step, seen);
   const bool part = step.kind == Kind::kRequest && step.type == support::kDirectoryPart;
   if (seen.reply.is_error()) return;
+  if (step.kind == Kind::kRequest && step.type == support::kIntroduce) meet(step);
   if (part || step.kind == Kind::kListAll) note_generation(step, seen);
   if (step.kind == Kind::kListAll) receive_list(step, seen);
+}
+
+// An introduced guest begins on a fresh ring.
+void Side::meet(const Step& step) {
+  for (const uint32_t domid : domids_in(step)) {
+    auto* guest = dynamic_cast<support::FakeGuest*>(clients_[guest_of(domid)].get());
+    if (guest != nullptr) guest->start_over();
+    return;  // the other arguments are no domids
+  }
 }
 
 void Side::keep_transaction(const Step& step, Observation& seen) {
@@ -119,14 +198,14 @@ void Side::note_generation(const Step& step, Observation& seen) {
   }
   // What a transaction's own copy carries is each daemon's affair.
   if (step.slot != kNoTransaction) return;
-  const auto path = absolute(first_argument(step.payload));
+  const auto path = path_of(step);
   const auto [known, first] = generations_.try_emplace(path.value_or(""), generation);
   seen.generation = first ? "first" : known->second == generation ? "same" : "new";
   known->second = generation;
 }
 
 void Side::receive_burst(const Step& step, Observation& seen) {
-  support::WireClient& client = clients_[step.client];
+  support::FrameClient& client = *clients_[step.client];
   for (unsigned i = 1; i < kBurstLength; ++i) {
     if (client.reply() != seen.reply) throw WireError("unlike replies to like requests");
   }
@@ -135,7 +214,7 @@ void Side::receive_burst(const Step& step, Observation& seen) {
 }
 
 void Side::receive_list(const Step& step, Observation& seen) {
-  support::WireClient& client = clients_[step.client];
+  support::FrameClient& client = *clients_[step.client];
   std::string names = seen.reply.payload;
   for (unsigned part = 0; part < kMostParts && !complete_part(seen.reply); ++part) {
     client.send({support::kDirectoryPart, kRequestId, transaction_id(step),
@@ -150,18 +229,23 @@ void Side::receive_list(const Step& step, Observation& seen) {
 }
 
 void Side::drain_send() {
-  for (auto& client : clients_) client.drain_send();
+  drained_ = world().reachable;
+  for (unsigned i = 0; i < kClients; ++i) {
+    if (drained_[i]) clients_[i]->drain_send();
+  }
 }
 
 void Side::drain_receive(Observation& seen) {
+  seen.reachable = drained_;
   for (unsigned i = 0; i < kClients; ++i) {
-    auto more = clients_[i].drain_receive();
+    if (!drained_[i]) continue;
+    auto more = clients_[i]->drain_receive();
     seen.events[i].insert(seen.events[i].end(), more.begin(), more.end());
   }
 }
 
 void Side::quietly(const Step& step, uint32_t type, const std::string& payload) {
-  clients_[step.client].call(type, payload, transaction_id(step));
+  clients_[step.client]->call(type, payload, transaction_id(step));
   drain_send();
   Observation dropped;
   drain_receive(dropped);
@@ -177,6 +261,7 @@ std::vector<Event> merged(const std::vector<Event>& events) {
 
 bool replies_agree(const Step& step, const Observation& a, const Observation& b) {
   if (a.broken != b.broken || a.generation != b.generation) return false;
+  if (a.reachable != b.reachable) return false;
   if (a.reply == b.reply) return true;
   const bool part = step.type == support::kDirectoryPart && step.kind == Kind::kRequest;
   if (!part || a.reply.type != b.reply.type || a.reply.is_error()) return false;
@@ -203,7 +288,8 @@ std::string Difference::signature() const {
 
 std::string Difference::text() const {
   return describe(step) + "\n    reference: " + reply_text(reference) + events_text(reference) +
-         "\n    subject:   " + reply_text(subject) + events_text(subject);
+         reachable_text(reference) + "\n    subject:   " + reply_text(subject) +
+         events_text(subject) + reachable_text(subject);
 }
 
 Lockstep::Lockstep(const StartServer& reference, const StartServer& subject)
@@ -215,7 +301,7 @@ std::optional<Difference> Lockstep::run(const Step& step) {
     if (!seen.broken.empty()) return;
     try {
       action(side);
-    } catch (const WireError& error) {
+    } catch (const std::runtime_error& error) {
       seen.broken = std::string("broken: ") + error.what() + "; it printed: " + side.output();
     }
   };

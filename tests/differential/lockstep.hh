@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/differential/discipline.hh"
 #include "tests/differential/step.hh"
-#include "tests/support/wire_client.hh"
+#include "tests/support/fake_machine.hh"
+#include "tests/support/frame_client.hh"
 
 namespace vxs::differential {
 
@@ -21,6 +23,8 @@ class Server {
   [[nodiscard]] virtual std::string socket_path() const = 0;
   // What it printed, for a report about its death.
   [[nodiscard]] virtual std::string output() const = 0;
+  // The machine its guests live on; null for a run of sockets only.
+  [[nodiscard]] virtual support::FakeMachine* machine() { return nullptr; }
 };
 using StartServer = std::function<std::unique_ptr<Server>()>;
 
@@ -33,6 +37,8 @@ struct Observation {
   std::string generation;
   // Events of each client, those of the requester in front of its reply first.
   std::array<std::vector<support::Event>, kClients> events;
+  // Whom the daemon is connected to after the step.
+  std::array<bool, kClients> reachable{};
   size_t before_reply = 0;  // how many of the requester's came before its reply
   // Set when a daemon closed the connection, broke the framing, or kept silent.
   std::string broken;
@@ -57,15 +63,23 @@ class Side {
 
   [[nodiscard]] std::string output() const { return server_->output(); }
 
+  [[nodiscard]] World world();
+
  private:
+  // The toolstack's steps: done, and then until the daemon has let go of what died and looked at
+  // who exists.
+  void run_machine(const Step& step);
+  void settle(const std::vector<uint32_t>& gone);
   [[nodiscard]] uint32_t transaction_id(const Step& step) const;
   void receive_burst(const Step& step, Observation& seen);
   void receive_list(const Step& step, Observation& seen);
   void note_generation(const Step& step, Observation& seen);
   void keep_transaction(const Step& step, Observation& seen);
+  void meet(const Step& step);
 
   std::unique_ptr<Server> server_;
-  std::vector<support::WireClient> clients_;
+  std::vector<std::unique_ptr<support::FrameClient>> clients_;  // null: no such guest
+  std::array<bool, kClients> drained_{};                        // whom drain_send() asked
   std::array<std::array<uint32_t, kSlots>, kClients> ids_{};
   std::map<std::string, std::string, std::less<>> generations_;
 };
@@ -90,6 +104,9 @@ class Lockstep {
 
   // The reference's observation of the last step, for transcripts.
   [[nodiscard]] const Observation& last() const { return last_; }
+
+  // The reference's.
+  [[nodiscard]] World world() { return reference_.world(); }
 
   [[nodiscard]] Side& reference() { return reference_; }
   [[nodiscard]] Side& subject() { return subject_; }

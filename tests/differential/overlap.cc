@@ -23,7 +23,7 @@ class Maker {
 
   Step next() {
     if (overlap_ == Overlap::kNever) return next_alone();
-    const unsigned client = below(kClients);
+    const unsigned client = below(kSockets);
     const int slot = static_cast<int>(below(kSlots));
     unsigned& age = age_[client][static_cast<size_t>(slot)];
     if (below(3) == 0) return request(client, kNoTransaction);
@@ -46,7 +46,7 @@ class Maker {
 
   Step next_alone() {
     unsigned& age = age_[0][0];
-    if (age == 0 && below(3) != 0) return request(below(kClients), kNoTransaction);
+    if (age == 0 && below(3) != 0) return request(below(kSockets), kNoTransaction);
     if (age == 0) {
       age = 1;
       return {Kind::kStart, 0, 0, "", 0};

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/differential/generator.hh"
 #include "tests/differential/intended.hh"
 
 namespace vxs::differential {
@@ -47,18 +46,20 @@ bool advance(Lockstep& pair, const Pairing& pairing, const Step& step, RunResult
 RunResult run(const Pairing& pairing, const NextStep& next) {
   Lockstep pair(pairing.reference, pairing.subject);
   Discipline discipline;
+  discipline.look(pair.world());
   RunResult result;
   while (const auto step = next(discipline)) {
     if (!discipline.admits(*step)) continue;
     if (!advance(pair, pairing, *step, result)) break;
-    discipline.ran(*step);
+    discipline.ran(*step, !pair.last().reply.is_error());
+    discipline.look(pair.world());
   }
   return result;
 }
 
-RunResult run_random(const Pairing& pairing, uint64_t seed, size_t count) {
-  Generator generator(seed);
-  const std::vector<Step> opening = Generator::opening();
+RunResult run_random(const Pairing& pairing, uint64_t seed, size_t count, Mix mix) {
+  Generator generator(seed, mix);
+  const std::vector<Step> opening = generator.opening();
   size_t position = 0;
   return run(pairing, [&](const Discipline& discipline) -> std::optional<Step> {
     const size_t now = position++;

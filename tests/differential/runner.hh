@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/differential/discipline.hh"
+#include "tests/differential/generator.hh"
 #include "tests/differential/lockstep.hh"
 
 namespace vxs::differential {
@@ -35,7 +36,7 @@ using NextStep = std::function<std::optional<Step>(const Discipline&)>;
 // Steps the discipline does not admit are left out.
 RunResult run(const Pairing& pairing, const NextStep& next);
 
-RunResult run_random(const Pairing& pairing, uint64_t seed, size_t count);
+RunResult run_random(const Pairing& pairing, uint64_t seed, size_t count, Mix mix = Mix::kSockets);
 RunResult run_steps(const Pairing& pairing, const std::vector<Step>& steps);
 
 // Leaves out steps as long as the run still fails and the time lasts.

@@ -10,12 +10,23 @@
 namespace vxs::differential {
 namespace {
 
-using StartStock = support::StockDaemon (*)(const std::string&, const std::string&,
-                                            const std::string&);
+// rundir, bare domids, machine
+using StartStock =
+    std::function<support::StockDaemon(const std::string&, const std::string&, const std::string&)>;
+
+support::StockDaemon start_c(const std::string& rundir, const std::string& domains,
+                             const std::string& machine) {
+  return support::StockDaemon::start_c(rundir, domains, machine);
+}
+
+support::StockDaemon start_keeping_orphans(const std::string& rundir, const std::string& domains,
+                                           const std::string& machine) {
+  return support::StockDaemon::start_c(rundir, domains, machine, {"--keep-orphans"});
+}
 
 class StockServer : public Server {
  public:
-  explicit StockServer(StartStock start) : daemon_(start(dir_.path(), "1-32751", "")) {}
+  explicit StockServer(const StartStock& start) : daemon_(start(dir_.path(), "1-32751", "")) {}
   [[nodiscard]] std::string socket_path() const override { return daemon_.socket_path(); }
   [[nodiscard]] std::string output() const override {
     std::ifstream file(dir_.path() + "/output");
@@ -36,10 +47,50 @@ class OurServer : public Server {
   support::VxenstoredProcess process_{{.parent_dir = "/dev/shm"}};
 };
 
+class StockOnMachine : public Server {
+ public:
+  explicit StockOnMachine(const StartStock& start)
+      : daemon_(start(dir_.path(), "", machine_.dir())) {}
+  [[nodiscard]] std::string socket_path() const override { return daemon_.socket_path(); }
+  [[nodiscard]] std::string output() const override {
+    std::ifstream file(dir_.path() + "/output");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  [[nodiscard]] support::FakeMachine* machine() override { return &machine_; }
+
+ private:
+  support::FakeMachine machine_;
+  support::TempDir dir_;
+  support::StockDaemon daemon_;
+};
+
+class OursOnMachine : public Server {
+ public:
+  [[nodiscard]] std::string socket_path() const override { return process_.socket_path(); }
+  [[nodiscard]] std::string output() const override { return process_.output(); }
+  [[nodiscard]] support::FakeMachine* machine() override { return &machine_; }
+
+ private:
+  support::FakeMachine machine_;
+  support::VxenstoredProcess process_{{.parent_dir = "/dev/shm", .machine = machine_.dir()}};
+};
+
 }  // namespace
 
+StartServer stock_c_on_machine() {
+  return [] { return std::make_unique<StockOnMachine>(start_c); };
+}
+
+StartServer stock_c_keeping_orphans_on_machine() {
+  return [] { return std::make_unique<StockOnMachine>(start_keeping_orphans); };
+}
+
+StartServer vxenstored_on_machine() {
+  return [] { return std::make_unique<OursOnMachine>(); };
+}
+
 StartServer stock_c() {
-  return [] { return std::make_unique<StockServer>(support::StockDaemon::start_c); };
+  return [] { return std::make_unique<StockServer>(start_c); };
 }
 
 StartServer stock_ocaml() {

@@ -13,4 +13,10 @@ StartServer stock_ocaml();
 // The vxenstored of this build, `--xen off`.
 StartServer vxenstored();
 
+// The same on a machine of their own, without guests at first.
+StartServer stock_c_on_machine();
+// A daemon that differs in what becomes of a dead domain's nodes (F9), and in nothing else.
+StartServer stock_c_keeping_orphans_on_machine();
+StartServer vxenstored_on_machine();
+
 }  // namespace vxs::differential

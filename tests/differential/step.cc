@@ -55,8 +55,36 @@ std::string quoted(std::string_view bytes) {
   return text + '"';
 }
 
+bool of_machine(Kind kind) { return kind >= Kind::kCreate; }
+
+bool is_guest(unsigned client) { return client >= kSockets; }
+uint32_t domid_of(unsigned client) { return is_guest(client) ? client - kSockets + 1 : 0; }
+unsigned guest_of(uint32_t domid) { return kSockets + domid - 1; }
+
+std::vector<uint32_t> domids_in(const Step& step) {
+  std::vector<uint32_t> result;
+  std::string_view rest = step.payload;
+  for (size_t end = rest.find('\0'); end != std::string_view::npos; end = rest.find('\0')) {
+    if (end == 1 && rest[0] >= '1' && rest[0] < static_cast<char>('1' + kGuests)) {
+      result.push_back(static_cast<uint32_t>(rest[0] - '0'));
+    }
+    rest.remove_prefix(end + 1);
+  }
+  return result;
+}
+
 std::string name_of(const Step& step) {
   switch (step.kind) {
+    case Kind::kCreate:
+      return "(create)";
+    case Kind::kShutdown:
+      return "(shutdown)";
+    case Kind::kResumeDomain:
+      return "(resume)";
+    case Kind::kSoftReset:
+      return "(soft reset)";
+    case Kind::kDestroy:
+      return "(destroy)";
     case Kind::kStart:
       return "TRANSACTION_START";
     case Kind::kEnd:
@@ -74,8 +102,10 @@ std::string name_of(const Step& step) {
 }
 
 std::string describe(const Step& step) {
-  const std::string who =
-      "client " + std::to_string(step.client) + transaction_text(step.slot) + " ";
+  if (of_machine(step.kind)) return "machine " + name_of(step) + " " + quoted(step.payload);
+  const std::string who = (is_guest(step.client) ? "guest " + std::to_string(domid_of(step.client))
+                                                 : "client " + std::to_string(step.client)) +
+                          transaction_text(step.slot) + " ";
   switch (step.kind) {
     case Kind::kStart:
       return who + "TRANSACTION_START (touches " + step.payload + " only)";
@@ -85,25 +115,27 @@ std::string describe(const Step& step) {
       return who + "DIRECTORY_PART, all parts of " + quoted(step.payload);
     case Kind::kReconnect:
       return who + "reconnect";
-    case Kind::kBurst:
-    case Kind::kRequest:
-      break;
+    default:
+      return who + name_of(step) + " " + quoted(step.payload);
   }
-  return who + name_of(step) + " " + quoted(step.payload);
 }
 
 std::string_view first_argument(std::string_view payload) {
   return payload.substr(0, payload.find('\0'));
 }
 
-std::optional<std::string> absolute(std::string_view path) {
+std::optional<std::string> absolute(std::string_view path, uint32_t domid) {
   if (path == "/") return "/";
   const bool malformed = path.empty() || path.back() == '/' ||
                          path.find("//") != std::string_view::npos ||
                          !std::all_of(path.begin(), path.end(), legal);
   if (malformed) return std::nullopt;
   if (path.front() == '/' || path.front() == '@') return std::string(path);
-  return "/local/domain/0/" + std::string(path);
+  return "/local/domain/" + std::to_string(domid) + "/" + std::string(path);
+}
+
+std::optional<std::string> path_of(const Step& step) {
+  return absolute(first_argument(step.payload), domid_of(step.client));
 }
 
 }  // namespace vxs::differential

@@ -81,6 +81,8 @@ class Machine {
   std::optional<Domain> next_domain(uint32_t first);
   std::optional<Domain> domain(uint32_t domid);
   void raise_virq(uint32_t virq);
+  /// Whether the program that bound it has yet to take or unmask it.
+  bool virq_waits(uint32_t virq);
 
   // --- pages ---------------------------------------------------------------------
   /// Maps grant 1 into this process; EINVAL as the grant device says where there is none. While a

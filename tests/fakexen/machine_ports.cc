@@ -65,6 +65,14 @@ void Machine::raise_virq(uint32_t virq) {
   finish(delivery);
 }
 
+bool Machine::virq_waits(uint32_t virq) {
+  const Lock lock(*state_);
+  const Port port = state_->virq_ports[virq];
+  if (port == 0) return false;
+  const PortState& state = state_->dom0_ports[port];
+  return state.pending != 0 || state.masked != 0;
+}
+
 // The other end of a closed channel waits for a new connection.
 void Machine::close_locked(DomainState& domain, Port port) {
   PortState* state = port_of(domain, port);

@@ -14,6 +14,16 @@ Value checked(fakexen::Result<Value> result, const char* what) {
   if constexpr (!std::is_void_v<Value>) return *result;
 }
 
+template <typename Condition>
+bool eventually(std::chrono::milliseconds timeout, Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return true;
+}
+
 }  // namespace
 
 FakeMachine::FakeMachine() { std::signal(SIGPIPE, SIG_IGN); }
@@ -35,18 +45,19 @@ void FakeMachine::shutdown(uint32_t domid, ShutdownReason reason) {
 
 void FakeMachine::resume(uint32_t domid) { checked(machine_.resume(domid), "resume"); }
 
-void FakeMachine::destroy(std::initializer_list<uint32_t> domids) {
-  checked(machine_.destroy({domids.begin(), domids.size()}), "destroy");
+void FakeMachine::destroy(const std::vector<uint32_t>& domids) {
+  checked(machine_.destroy(domids), "destroy");
 }
 
 bool FakeMachine::gone(uint32_t domid, std::chrono::milliseconds timeout) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  for (;;) {
+  return eventually(timeout, [&] {
     machine_.reap();
-    if (!machine_.domain(domid)) return true;
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+    return !machine_.domain(domid);
+  });
+}
+
+bool FakeMachine::heard(std::chrono::milliseconds timeout) {
+  return eventually(timeout, [&] { return !machine_.virq_waits(fakexen::kVirqDomExc); });
 }
 
 fakexen::Port FakeMachine::soft_reset(uint32_t domid) {

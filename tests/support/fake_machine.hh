@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -37,10 +36,12 @@ class FakeMachine {
   void resume(uint32_t domid);
   // At one moment, as a guest and its stub domain die together. They are gone when the daemon has
   // let go of their pages.
-  void destroy(std::initializer_list<uint32_t> domids);
-  void destroy(uint32_t domid) { destroy({domid}); }
+  void destroy(const std::vector<uint32_t>& domids);
+  void destroy(uint32_t domid) { destroy(std::vector<uint32_t>{domid}); }
   // Whether Xen no longer knows the domid, waiting at most `timeout`.
   bool gone(uint32_t domid, std::chrono::milliseconds timeout = std::chrono::seconds(10));
+  // Whether whoever has VIRQ_DOM_EXC took all of it and unmasked it, waiting at most `timeout`.
+  bool heard(std::chrono::milliseconds timeout = std::chrono::seconds(10));
   // All event channels close and the domain runs on; the new port for Xenstore.
   fakexen::Port soft_reset(uint32_t domid);
   // VIRQ_DOM_EXC without a reason.

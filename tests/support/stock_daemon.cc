@@ -14,9 +14,10 @@ namespace {
 constexpr const char* kPrograms = "/usr/lib/xen-4.17/bin";
 
 Command command_for(const std::string& kind, const std::string& rundir, const std::string& domains,
-                    const std::string& machine) {
+                    const std::string& machine, const std::vector<std::string>& options) {
   Command command;
   command.argv = {required_env("VXS_SOURCE_DIR") + "/tests/fakexen/run-stock", kind, rundir};
+  command.argv.insert(command.argv.end(), options.begin(), options.end());
   command.env = {{"FAKEXEN_LIB", fakexen_library()}, {"FAKEXEN_DOMAINS", domains}};
   if (!machine.empty()) command.env["FAKEXEN_DIR"] = machine;
   command.output = rundir + "/output";
@@ -32,17 +33,19 @@ bool StockDaemon::installed() {
 }
 
 StockDaemon::StockDaemon(const std::string& kind, const std::string& rundir,
-                         const std::string& domains, const std::string& machine)
+                         const std::string& domains, const std::string& machine,
+                         const std::vector<std::string>& options)
     : socket_path_(rundir + "/socket"), process_([&] {
         std::filesystem::create_directories(rundir);
-        return ChildProcess(command_for(kind, rundir, domains, machine));
+        return ChildProcess(command_for(kind, rundir, domains, machine, options));
       }()) {
   wait_until_answering(process_, socket_path_, rundir + "/output", std::chrono::seconds(10));
 }
 
 StockDaemon StockDaemon::start_c(const std::string& rundir, const std::string& domains,
-                                 const std::string& machine) {
-  return {"c", rundir, domains, machine};
+                                 const std::string& machine,
+                                 const std::vector<std::string>& options) {
+  return {"c", rundir, domains, machine, options};
 }
 
 StockDaemon StockDaemon::start_oxenstored(const std::string& rundir, const std::string& domains,

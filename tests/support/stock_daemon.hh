@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "tests/support/child_process.hh"
 
@@ -23,8 +24,10 @@ class StockDaemon {
   // taken from $FAKEXEN_LIB or $VXS_BUILD_DIR, the script run-stock from
   // $VXS_SOURCE_DIR. Throws std::runtime_error with the daemon's output when
   // it does not come up within 10 s.
+  // `options` are added to the command line.
   static StockDaemon start_c(const std::string& rundir, const std::string& domains = "",
-                             const std::string& machine = "");
+                             const std::string& machine = "",
+                             const std::vector<std::string>& options = {});
   static StockDaemon start_oxenstored(const std::string& rundir, const std::string& domains = "",
                                       const std::string& machine = "");
 
@@ -34,7 +37,7 @@ class StockDaemon {
 
  private:
   StockDaemon(const std::string& kind, const std::string& rundir, const std::string& domains,
-              const std::string& machine);
+              const std::string& machine, const std::vector<std::string>& options = {});
 
   std::string socket_path_;
   ChildProcess process_;
