@@ -184,6 +184,12 @@ bool control_log_listing(const Difference& d) {
          answered(d, "EINVAL", "OK") && both_quiet(d);
 }
 
+bool control_quota_of_junk(const Difference& d) {
+  const auto list = arguments(d);
+  return is(d, support::kControl) && list.size() == 2 && list[0] == "quota" && bad_domid(list[1]) &&
+         answered(d, "OK", "EINVAL") && both_quiet(d);
+}
+
 // Takes back a watch that only the subject accepted.
 void unwatch(Lockstep& pair, const Difference& d) {
   if (!is(d, support::kWatch) || d.subject.reply.is_error()) return;
@@ -199,7 +205,7 @@ void set_same_permissions(Lockstep& pair, const Difference& d) {
   pair.subject().quietly(d.step, support::kSetPerms, payload);
 }
 
-constexpr std::array<Intended, 17> kIntended{{
+constexpr std::array<Intended, 18> kIntended{{
     {"B9", "WATCH with a depth: EINVAL; accepted, sockets have feature 4", depth_watch, unwatch},
     {"C5", "a path of 2049 to 3072 bytes: EINVAL; allowed to the privileged", long_path, unwatch},
     {"B18", "GET_DOMAIN_PATH of no domid: what atoi makes of it; EINVAL", domain_path_of_junk,
@@ -222,6 +228,8 @@ constexpr std::array<Intended, 17> kIntended{{
     {"B19", "GET_FEATURE and SET_FEATURE: ENOSYS; known", feature_message, nullptr},
     {"B21", "GET_QUOTA and SET_QUOTA: ENOSYS; known", quota_message, nullptr},
     {"H2", "CONTROL help and quota list other commands and quotas", control_text, nullptr},
+    {"H2", "CONTROL quota of no domid: what atoi makes of it; EINVAL", control_quota_of_junk,
+     nullptr},
     {"H2", "CONTROL log without argument: EINVAL; lists the switches", control_log_listing,
      nullptr},
 }};
