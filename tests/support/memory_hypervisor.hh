@@ -112,7 +112,6 @@ class MemoryHypervisor final : public daemon::Hypervisor {
     if (virq_ != 0) return tl::unexpected(EEXIST);
     virq_ = next_port_++;
     ports_[virq_] = {};
-    pend(virq_);
     return virq_;
   }
   void unbind(Port local) override {

@@ -225,13 +225,15 @@ TEST_F(RingTest, F7_TheDomainExceptionIsReportedOncePerPass) {
   ASSERT_TRUE(rings.watch_domains([&] { ++calls; }));
   EXPECT_EQ(rings.watch_domains([] {}).error(), EEXIST);
   pass();
-  EXPECT_EQ(calls, 1) << "a new binding is pending";
-  xen.raise_domain_exception();
-  xen.raise_domain_exception();
-  pass();
-  EXPECT_EQ(calls, 2);
-  pass();
-  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(calls, 0);
+  for (int i = 1; i <= 3; ++i) {
+    xen.raise_domain_exception();
+    xen.raise_domain_exception();
+    pass();
+    EXPECT_EQ(calls, i);
+    pass();
+    EXPECT_EQ(calls, i);
+  }
 }
 
 // J22, XSA-233, XSA-425: a request that ends its own ring, or another's.

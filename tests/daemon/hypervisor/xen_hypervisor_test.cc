@@ -1,0 +1,169 @@
+// XenHypervisor over the calls of libxen*, answered by the fake machine: the library under
+// tests/fakexen is linked before the real ones.
+#include "daemon/hypervisor/xen_hypervisor.hh"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "protocol/ring_page.hh"
+#include "tests/support/fake_machine.hh"
+
+namespace vxs::daemon {
+namespace {
+
+using support::FakeMachine;
+
+// One machine for the process: the library opens the directory of the first call.
+FakeMachine& machine() {
+  static FakeMachine one;
+  return one;
+}
+
+class XenHypervisorTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { ::setenv("FAKEXEN_DIR", machine().dir().c_str(), 1); }
+
+  void SetUp() override { open({}); }
+  void open(XenHypervisor::Paths paths) {
+    xen.reset();
+    auto opened = XenHypervisor::open(std::move(paths));
+    ASSERT_TRUE(opened) << opened.error();
+    xen = std::move(*opened);
+  }
+  std::string file(const std::string& name, const std::string& content) {
+    std::string path = directory.path() + "/" + name;
+    std::ofstream(path) << content;
+    return path;
+  }
+  bool readable() const {
+    pollfd fd{.fd = xen->event_fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&fd, 1, 0) == 1;
+  }
+
+  support::TempDir directory;
+  std::unique_ptr<XenHypervisor> xen;
+};
+
+TEST_F(XenHypervisorTest, DomainsAreListedWithWhatXenKnowsOfThem) {
+  fakexen::Uuid handle{};
+  handle[0] = 0xab;
+  machine().create_domain(7, handle);
+  machine().create_domain(9);
+  machine().shutdown(9);
+  const auto all = xen->domains();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 3U);
+  EXPECT_EQ(all->at(0).domid, 0);
+  EXPECT_EQ(all->at(1).domid, 7);
+  EXPECT_EQ(all->at(1).handle[0], 0xab);
+  EXPECT_FALSE(all->at(1).shutdown);
+  EXPECT_EQ(all->at(2).domid, 9);
+  EXPECT_TRUE(all->at(2).shutdown);
+
+  EXPECT_EQ(xen->domain(7)->value().domid, 7);
+  EXPECT_FALSE(xen->domain(8)->has_value()) << "the next one is not it";
+  EXPECT_FALSE(xen->domain(100)->has_value());
+
+  auto page = xen->map_ring(7);
+  ASSERT_TRUE(page);
+  machine().destroy({7, 9});
+  EXPECT_TRUE(xen->domain(7)->value().dying) << "we map its page";
+  page->reset();
+  EXPECT_FALSE(xen->domain(7)->has_value());
+}
+
+TEST_F(XenHypervisorTest, A22_TheRingIsGrant1AndLetGoWithItsOwner) {
+  const auto domain = machine().create_domain(7);
+  auto page = xen->map_ring(7);
+  ASSERT_TRUE(page);
+  const protocol::RingPageView ours((*page)->bytes());
+  ours.set_features(15);
+  const auto theirs = machine().machine().map_page(7, false);
+  ASSERT_TRUE(theirs);
+  EXPECT_EQ(protocol::RingPageView(static_cast<std::byte*>(*theirs)).features(), 15U);
+  machine().machine().unmap_page(*theirs, std::nullopt);
+  EXPECT_EQ(xen->map_ring(8).error(), EINVAL);
+  EXPECT_EQ(xen->bind_interdomain(8, 1).has_value(), false);
+  xen.reset();  // the page keeps what it needs
+  ours.set_features(7);
+  page->reset();
+  machine().destroy(7);
+  EXPECT_TRUE(machine().gone(7));
+  (void)domain;
+}
+
+TEST_F(XenHypervisorTest, A27_EventsComeOncePerUnmaskAndAskingNeverWaits) {
+  const auto domain = machine().create_domain(7);
+  const auto port = xen->bind_interdomain(7, domain.store_port);
+  ASSERT_TRUE(port);
+  EXPECT_TRUE(readable());
+  EXPECT_EQ(xen->next_pending(), *port) << "a new binding is pending";
+  EXPECT_EQ(xen->next_pending(), std::nullopt);
+  ASSERT_TRUE(machine().machine().send(7, domain.store_port));
+  EXPECT_EQ(xen->next_pending(), std::nullopt) << "masked";
+  xen->unmask(*port);
+  EXPECT_EQ(xen->next_pending(), *port) << "kept meanwhile";
+  xen->unmask(*port);
+  EXPECT_FALSE(readable());
+
+  (void)machine().machine().take_event(7, domain.store_port);
+  xen->notify(*port);
+  EXPECT_TRUE(machine().machine().take_event(7, domain.store_port));
+  xen->unbind(*port);
+  xen->notify(*port);  // harmless
+  EXPECT_TRUE(xen->bind_interdomain(7, domain.store_port)) << "free again";
+  xen.reset();
+  machine().destroy(7);
+}
+
+TEST_F(XenHypervisorTest, F7_TheDomainExceptionIsBoundOnce) {
+  const auto port = xen->bind_domain_exception();
+  ASSERT_TRUE(port);
+  EXPECT_EQ(xen->bind_domain_exception().error(), EEXIST);
+  EXPECT_EQ(xen->next_pending(), std::nullopt) << "what happened before is not reported";
+  machine().raise_domain_exception();
+  EXPECT_EQ(xen->next_pending(), *port);
+}
+
+TEST_F(XenHypervisorTest, A24_TheOwnRingIsFoundWhereThePathsSay) {
+  const auto own = xen->map_own_ring();
+  ASSERT_TRUE(own) << std::strerror(own.error());
+  EXPECT_EQ(own->remote_port, fakexen::kDom0StorePort);
+  EXPECT_TRUE(xen->bind_interdomain(0, own->remote_port));
+
+  const std::string page = file("kva", std::string(protocol::kRingPageSize, '\0'));
+  open({.own_page = page, .own_port = file("port", "42\n")});
+  auto elsewhere = xen->map_own_ring();
+  ASSERT_TRUE(elsewhere) << std::strerror(elsewhere.error());
+  EXPECT_EQ(elsewhere->remote_port, 42U);
+  protocol::RingPageView(elsewhere->page->bytes()).set_features(15);
+  std::ifstream in(page);
+  in.seekg(static_cast<std::streamoff>(protocol::kRingFeatures));
+  EXPECT_EQ(in.get(), 15) << "shared, not a copy";
+}
+
+TEST_F(XenHypervisorTest, A24_APortThatIsNoPortIsAnError) {
+  const std::string page = file("kva", std::string(protocol::kRingPageSize, '\0'));
+  for (const std::string text : {"", "0", "-1", "seven", "7x", "7 8", "4294967296", "\n7",
+                                 "99999999999999999999999999999999"}) {
+    open({.own_page = page, .own_port = file("port", text)});
+    EXPECT_EQ(xen->map_own_ring().error(), EINVAL) << "'" << text << "'";
+  }
+  open({.own_page = page, .own_port = directory.path() + "/none"});
+  EXPECT_EQ(xen->map_own_ring().error(), ENOENT);
+  open({.own_page = directory.path() + "/none", .own_port = file("port", "7")});
+  EXPECT_EQ(xen->map_own_ring().error(), ENOENT);
+}
+
+TEST_F(XenHypervisorTest, A26_TheDescriptorIsNotInherited) {
+  EXPECT_NE(::fcntl(xen->event_fd(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+}  // namespace
+}  // namespace vxs::daemon
