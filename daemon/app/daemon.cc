@@ -174,7 +174,8 @@ process::StartResult<void> Daemon::begin() {
   history_border_ = 0;
   const bool empty = head_->tree().node_count() == 1 && head_->tree().root().generation() == 0;
   if (const auto recorded = server_->record_start(boot_id_, starts_, kVersion); !recorded) {
-    spdlog::error("the journal takes no record: serving what was recovered, read-only for now");
+    spdlog::error("the journal takes no record: serving what was recovered, read-only{}",
+                  journal_->damaged() ? "" : " for now");
   } else if (empty) {
     if (journal_->last_seq() > 1) history_border_ = journal_->last_seq();
     const auto made = make_initial_tree(*server_);

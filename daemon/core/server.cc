@@ -185,10 +185,17 @@ Error Server::refuse(const store::IoError& cause) {
   const bool full = cause.code == ENOSPC || cause.code == EDQUOT;
   if (!refusing_) {
     refusing_ = true;
-    observer_.error(fmt::format(
-        "refusing writes with {}: the journal cannot keep them ({}); reads go on, and writes will "
-        "be accepted again as soon as the journal can be written",
-        full ? "ENOSPC" : "EIO", cause.what));
+    if (journal_.damaged()) {
+      observer_.error(fmt::format(
+          "refusing writes with EIO for as long as this daemon runs: the journal is damaged ({}); "
+          "reads go on. To write again, move the journal's directory away and start again",
+          cause.what));
+    } else {
+      observer_.error(fmt::format(
+          "refusing writes with {}: the journal cannot keep them ({}); reads go on, and writes "
+          "will be accepted again as soon as the journal can be written",
+          full ? "ENOSPC" : "EIO", cause.what));
+    }
   }
   return full ? Error::kNospc : Error::kIo;
 }

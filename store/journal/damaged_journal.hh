@@ -22,6 +22,7 @@ class DamagedJournal final : public JournalCore {
   [[nodiscard]] IoResult<void> take_failure() override { return {}; }
   void rollback() override {}
   [[nodiscard]] bool failing() const noexcept override { return true; }
+  [[nodiscard]] bool damaged() const noexcept override { return true; }
   [[nodiscard]] bool probe() override { return false; }
   [[nodiscard]] bool wants_preparation() const noexcept override { return false; }
   void prepare() override {}

@@ -82,6 +82,11 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     return std::make_unique<DamagedJournal>(std::move(store), recovery.last_seq(), report.damage);
   }
   for (const std::string& path : survey.leftovers) (void)env.remove_file(path);
+  // The records made up for them. Else one would count as "the one before" when the next is
+  // written, and the good one would go.
+  for (const Seq seq : recovery.bad_checkpoints()) {
+    (void)env.remove_file(options.directory + "/" + checkpoint_name(seq));
+  }
 
   std::unique_ptr<JournalCore> journal;
   if (mapped) {
@@ -92,7 +97,8 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
   } else {
     journal = std::make_unique<WrittenJournal>(std::move(store), recovery.last_seq());
   }
-  journal->set_checkpoint(recovery.checkpoint_seq(), recovery.bytes_since_checkpoint());
+  journal->set_checkpoint(recovery.checkpoint_seq(), recovery.previous_checkpoint(),
+                          recovery.bytes_since_checkpoint());
   journal->begin({recovery.last_seq() + 1, recovery.last_seq(), recovery.begins_empty()});
   if (journal->failing()) {
     report.notes.push_back("no segment could be made: writes are refused until one can");

@@ -93,6 +93,8 @@ class Journal {
   /// probe() (called about every second by the daemon) returns true: writing works again. A due
   /// rollback() comes before it.
   [[nodiscard]] virtual bool failing() const noexcept = 0;
+  /// True if it is failing() for good, being damaged (JournalOptions::accept_damage).
+  [[nodiscard]] virtual bool damaged() const noexcept { return false; }
   [[nodiscard]] virtual bool probe() = 0;
 
   /// Prepares the next segment ahead of need (slow system calls live here, not in append()); called
@@ -106,7 +108,9 @@ class Journal {
   [[nodiscard]] virtual std::uint64_t bytes_since_checkpoint() const noexcept = 0;
   /// A checkpoint at `seq` is complete and synced.
   virtual void checkpoint_done(Seq seq) = 0;
-  /// Git has (or has a gap mark for) everything up to `seq`. Segments covered by both are removed.
+  /// Git has (or has a gap mark for) everything up to `seq`. Segments covered by it and by the
+  /// checkpoint before the newest are removed; where more than half of the budget is used, those
+  /// covered by the newest checkpoint too.
   virtual void history_done(Seq seq) = 0;
 };
 

@@ -11,8 +11,9 @@ JournalCore::JournalCore(std::shared_ptr<SegmentStore> store, Seq last_seq, bool
   store_->safe_seq.store(last_seq, std::memory_order_release);
 }
 
-void JournalCore::set_checkpoint(Seq seq, std::uint64_t bytes_since) noexcept {
+void JournalCore::set_checkpoint(Seq seq, Seq previous, std::uint64_t bytes_since) noexcept {
   checkpoint_seq_ = seq;
+  previous_checkpoint_ = previous;
   since_checkpoint_ = bytes_since;
 }
 
@@ -26,6 +27,7 @@ void JournalCore::checkpoint_done(Seq seq) {
         static_cast<std::uint64_t>(static_cast<double>(since_checkpoint_) *
                                    static_cast<double>(after) / static_cast<double>(before));
   }
+  previous_checkpoint_ = checkpoint_seq_;
   checkpoint_seq_ = seq;
   remove_covered();
 }
@@ -36,8 +38,18 @@ void JournalCore::history_done(Seq seq) {
   remove_covered();
 }
 
+// Until the checkpoint before the newest covers them: should the newest be damaged, nothing is
+// lost.
 void JournalCore::remove_covered() {
-  if (removes_) store_->remove_covered(std::min(checkpoint_seq_, history_seq_));
+  if (!removes_) return;
+  store_->remove_covered(std::min(previous_checkpoint_, history_seq_));
+  has_spare_ = true;
+  if (store_->is_pressed()) give_up_spare();
+}
+
+void JournalCore::give_up_spare() {
+  store_->remove_covered(std::min(checkpoint_seq_, history_seq_));
+  has_spare_ = false;
 }
 
 IoResult<void> JournalCore::measure(const Record& record, std::size_t& payload,
@@ -49,6 +61,7 @@ IoResult<void> JournalCore::measure(const Record& record, std::size_t& payload,
     return tl::unexpected(IoError{EINVAL, "journal: a record without path or permissions"});
   }
   frame = frame_bytes(payload);
+  if (has_spare_ && store_->is_pressed(frame)) give_up_spare();
   if (payload > kMaxPayloadBytes || store_->exceeds_budget(frame)) {
     return tl::unexpected(IoError{ENOSPC, "journal: a record larger than the journal"});
   }

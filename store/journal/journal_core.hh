@@ -26,8 +26,9 @@ class JournalCore : public Journal {
   void checkpoint_done(Seq seq) final;
   void history_done(Seq seq) final;
 
-  /// What recovery knows: the newest checkpoint and the bytes of records replayed after it.
-  void set_checkpoint(Seq seq, std::uint64_t bytes_since) noexcept;
+  /// What recovery knows: the newest checkpoint, the one before it (0: none), and the bytes of
+  /// records replayed after the newest.
+  void set_checkpoint(Seq seq, Seq previous, std::uint64_t bytes_since) noexcept;
   /// Opens the first segment of this run. Failure leaves the journal failing().
   virtual void begin(const SegmentOpening& opening) = 0;
   [[nodiscard]] const std::shared_ptr<SegmentStore>& store() const noexcept { return store_; }
@@ -48,12 +49,16 @@ class JournalCore : public Journal {
 
  private:
   void remove_covered();
+  void give_up_spare();
 
   RecordEncoder encoder_;
   const bool removes_;
   Seq last_seq_;
   Seq checkpoint_seq_ = 0;
+  Seq previous_checkpoint_ = 0;  ///< 0: what came before is the records from the beginning
   Seq history_seq_ = 0;
+  /// Segments may be kept that only the checkpoint before the newest needs.
+  bool has_spare_ = false;
   std::uint64_t since_checkpoint_ = 0;
 };
 

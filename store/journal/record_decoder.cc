@@ -32,107 +32,29 @@ class RecordDecoder::Parser {
     auto& record = d_.record_.emplace<CommitRecord>();
     record.seq = seq;
     std::uint64_t kind = 0;
-    FieldReader in(payload);
-    while (in.next()) {
-      if (in.is_number()) {
-        switch (in.field()) {
-          case 1:
-            record.time_us = unzigzag(in.number());
-            break;
-          case 3:
-            kind = in.number();
-            break;
-          case 4:
-            record.tx_id = static_cast<TxId>(in.number());
-            break;
-          case 5:
-            record.base_seq = in.number();
-            break;
-          default:
-            break;
-        }
-      } else if (in.is_bytes()) {
-        bool good = true;
-        switch (in.field()) {
-          case 2:
-            good = origin(in.bytes(), record.origin);
-            break;
-          case 6:
-            good = list(in.bytes());
-            break;
-          case 7:
-            good = change(in.bytes());
-            break;
-          case 8:
-            record.note = in.bytes();
-            break;
-          default:
-            break;
-        }
-        if (!good) return false;
-      }
-    }
-    if (!in.ok() || kind < 1 || kind > static_cast<std::uint64_t>(CommitKind::kDaemon)) {
-      return false;
-    }
+    const auto own = [&](const FieldReader& in) {
+      if (in.is_number() && in.field() == 3) kind = in.number();
+      if (in.is_bytes() && in.field() == 8) record.note = in.bytes();
+    };
+    if (!changes_and(own, payload, record)) return false;
+    if (kind < 1 || kind > static_cast<std::uint64_t>(CommitKind::kDaemon)) return false;
     record.kind = static_cast<CommitKind>(kind);
-    if (!bind_lists()) return false;
-    record.changes = d_.changes_;
     return true;
   }
 
   bool conflict(Seq seq, std::string_view payload) {
     auto& record = d_.record_.emplace<ConflictRecord>();
     record.seq = seq;
-    FieldReader in(payload);
-    while (in.next()) {
+    const auto own = [&](const FieldReader& in) {
       if (in.is_number()) {
-        switch (in.field()) {
-          case 1:
-            record.time_us = unzigzag(in.number());
-            break;
-          case 4:
-            record.tx_id = static_cast<TxId>(in.number());
-            break;
-          case 5:
-            record.base_seq = in.number();
-            break;
-          case 9:
-            record.blocking_seq = in.number();
-            break;
-          case 10:
-            record.blocking_domid = static_cast<DomId>(in.number());
-            break;
-          default:
-            break;
-        }
+        if (in.field() == 9) record.blocking_seq = in.number();
+        if (in.field() == 10) record.blocking_domid = static_cast<DomId>(in.number());
       } else if (in.is_bytes()) {
-        bool good = true;
-        switch (in.field()) {
-          case 2:
-            good = origin(in.bytes(), record.origin);
-            break;
-          case 6:
-            good = list(in.bytes());
-            break;
-          case 7:
-            good = change(in.bytes());
-            break;
-          case 8:
-            record.path = in.bytes();
-            break;
-          case 11:
-            record.request = in.bytes();
-            break;
-          default:
-            break;
-        }
-        if (!good) return false;
+        if (in.field() == 8) record.path = in.bytes();
+        if (in.field() == 11) record.request = in.bytes();
       }
-    }
-    if (!in.ok() || !bind_lists()) return false;
-    record.changes = d_.changes_;
-    return true;
+    };
+    return changes_and(own, payload, record);
   }
 
   bool start(Seq seq, std::string_view payload) {
@@ -149,30 +71,49 @@ class RecordDecoder::Parser {
   }
 
  private:
+  /// The fields that commits and conflicts share; `own` is told of the others.
+  template <typename Own, typename RecordOfChanges>
+  bool changes_and(const Own& own, std::string_view payload, RecordOfChanges& record) {
+    FieldReader in(payload);
+    while (in.next()) {
+      bool good = true;
+      if (in.is_number() && in.field() == 1) {
+        record.time_us = unzigzag(in.number());
+      } else if (in.is_number() && in.field() == 4) {
+        record.tx_id = static_cast<TxId>(in.number());
+      } else if (in.is_number() && in.field() == 5) {
+        record.base_seq = in.number();
+      } else if (in.is_bytes() && in.field() == 2) {
+        good = origin(in.bytes(), record.origin);
+      } else if (in.is_bytes() && in.field() == 6) {
+        good = list(in.bytes());
+      } else if (in.is_bytes() && in.field() == 7) {
+        good = change(in.bytes());
+      } else {
+        own(in);
+      }
+      if (!good) return false;
+    }
+    if (!in.ok() || !bind_lists()) return false;
+    record.changes = d_.changes_;
+    return true;
+  }
+
+  static bool domid(std::uint64_t number, DomId& out) noexcept {
+    if (number > 0xFFFF) return false;
+    out = static_cast<DomId>(number);
+    return true;
+  }
+
   static bool origin(std::string_view bytes, Origin& out) noexcept {
     FieldReader in(bytes);
     while (in.next()) {
       if (in.is_number()) {
-        switch (in.field()) {
-          case 1:
-            if (in.number() > 0xFFFF) return false;
-            out.domid = static_cast<DomId>(in.number());
-            break;
-          case 2:
-            out.incarnation = in.number();
-            break;
-          case 3:
-            out.connection = in.number();
-            break;
-          case 4:
-            out.pid = static_cast<std::int32_t>(in.number());
-            break;
-          case 5:
-            out.uid = static_cast<std::uint32_t>(in.number());
-            break;
-          default:
-            break;
-        }
+        if (in.field() == 1 && !domid(in.number(), out.domid)) return false;
+        if (in.field() == 2) out.incarnation = in.number();
+        if (in.field() == 3) out.connection = in.number();
+        if (in.field() == 4) out.pid = static_cast<std::int32_t>(in.number());
+        if (in.field() == 5) out.uid = static_cast<std::uint32_t>(in.number());
       } else if (in.is_bytes() && in.field() == 6) {
         out.command = in.bytes();
       }
@@ -196,15 +137,12 @@ class RecordDecoder::Parser {
     FieldReader in(bytes);
     while (in.next()) {
       if (!in.is_number()) continue;
-      if (in.field() == 1) {
-        if (in.number() > 0xFFFF) return false;
-        out.domid = static_cast<DomId>(in.number());
-      } else if (in.field() == 2) {
+      if (in.field() == 1 && !domid(in.number(), out.domid)) return false;
+      if (in.field() == 2) {
         if (in.number() > 3) return false;
         out.access = static_cast<protocol::Access>(in.number());
-      } else if (in.field() == 3) {
-        out.incarnation = in.number();
       }
+      if (in.field() == 3) out.incarnation = in.number();
     }
     return in.ok();
   }
@@ -216,19 +154,9 @@ class RecordDecoder::Parser {
     FieldReader in(bytes);
     while (in.next()) {
       if (in.is_number()) {
-        switch (in.field()) {
-          case 1:
-            kind = in.number();
-            break;
-          case 2:
-            out.implicit = in.number() != 0;
-            break;
-          case 5:
-            list_number = in.number();
-            break;
-          default:
-            break;
-        }
+        if (in.field() == 1) kind = in.number();
+        if (in.field() == 2) out.implicit = in.number() != 0;
+        if (in.field() == 5) list_number = in.number();
       } else if (in.is_bytes()) {
         if (in.field() == 3) out.path = in.bytes();
         if (in.field() == 4) out.value = in.bytes();

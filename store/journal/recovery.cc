@@ -92,8 +92,8 @@ tl::expected<void, JournalError> Recovery::run() {
   if (!replayed) return replayed;
   last_seq_ = expected_ - 1;
   report_.last_seq = last_seq_;
-  if (bad_checkpoint_ > last_seq_) {
-    set_damage(path_of(bad_checkpoint_), 0,
+  if (!bad_checkpoints_.empty() && *bad_checkpoints_.rbegin() > last_seq_) {
+    set_damage(path_of(*bad_checkpoints_.rbegin()), 0,
                "the checkpoint is damaged, and the records before it are gone");
   }
   report_.fresh = last_seq_ == 0 && !damage_;
@@ -133,10 +133,18 @@ tl::expected<void, JournalError> Recovery::load_newest_checkpoint() {
       return {};
     }
     if (meta.error().kind != JournalError::Kind::kDamaged) return tl::unexpected(meta.error());
-    bad_checkpoint_ = std::max(bad_checkpoint_, seq);
+    bad_checkpoints_.insert(seq);
     report_.notes.push_back(meta.error().message + "; an older state and the records are used");
   }
   return {};
+}
+
+Seq Recovery::previous_checkpoint() const noexcept {
+  Seq previous = 0;
+  for (const Seq seq : survey_.checkpoints) {
+    if (seq >= base_first_ && seq < checkpoint_seq()) previous = seq;
+  }
+  return previous;
 }
 
 void Recovery::look_at_boot() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ class Recovery {
   [[nodiscard]] const std::optional<JournalError>& damage() const noexcept { return damage_; }
   [[nodiscard]] Seq last_seq() const noexcept { return last_seq_; }
   [[nodiscard]] Seq checkpoint_seq() const noexcept { return report_.checkpoint_seq; }
+  /// The one before checkpoint_seq(), not looked into; 0: none.
+  [[nodiscard]] Seq previous_checkpoint() const noexcept;
+  /// Checkpoints newer than checkpoint_seq() that could not be read.
+  [[nodiscard]] const std::set<Seq>& bad_checkpoints() const noexcept { return bad_checkpoints_; }
   [[nodiscard]] std::uint64_t bytes_since_checkpoint() const noexcept { return replayed_bytes_; }
   /// The state begins anew: what was found is history only.
   [[nodiscard]] bool begins_empty() const noexcept { return begins_empty_; }
@@ -81,7 +86,7 @@ class Recovery {
   Seq base_first_ = 1;    ///< first Seq of that life
   Seq expected_ = 1;
   Seq last_seq_ = 0;
-  Seq bad_checkpoint_ = 0;      ///< newest checkpoint that could not be read
+  std::set<Seq> bad_checkpoints_;
   Seq stop_before_ = kNoLimit;  ///< a record that cannot be applied: replay ends before it
   Seq seen_ = 0;                ///< highest Seq on_record was told of
   bool begins_empty_ = false;

@@ -35,6 +35,11 @@ bool SegmentStore::exceeds_budget(std::size_t frame_bytes) const noexcept {
   return segment_size_for(options_.segment_bytes, frame_bytes) > options_.budget_bytes;
 }
 
+bool SegmentStore::is_pressed(std::size_t frame_bytes) const noexcept {
+  return bytes() + segment_size_for(options_.segment_bytes, frame_bytes) >
+         options_.budget_bytes / 2;
+}
+
 IoResult<std::shared_ptr<Segment>> SegmentStore::create(std::size_t frame_bytes) {
   const std::uint64_t size = segment_size_for(options_.segment_bytes, frame_bytes);
   std::uint64_t number = 0;

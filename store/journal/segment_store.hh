@@ -45,6 +45,9 @@ class SegmentStore {
   [[nodiscard]] IoResult<std::shared_ptr<Segment>> create(std::size_t frame_bytes = 0);
   /// True if a record of that frame size could never be taken, whatever is freed.
   [[nodiscard]] bool exceeds_budget(std::size_t frame_bytes) const noexcept;
+  /// True if with one more segment for such a frame more than half of the budget is used: too much
+  /// to keep what only a damaged checkpoint would need.
+  [[nodiscard]] bool is_pressed(std::size_t frame_bytes = 0) const noexcept;
 
   /// Closes the open segment at opening.continues_from and makes `segment` the open one, writing
   /// its opening block; not synced. On error nothing changes.

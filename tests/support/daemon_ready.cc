@@ -1,6 +1,7 @@
 #include "tests/support/daemon_ready.hh"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -38,6 +39,12 @@ std::string required_env(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr) throw std::runtime_error(std::string(name) + " is not set");
   return value;
+}
+
+void require_program(const std::string& path, const std::string& remedy) {
+  if (access(path.c_str(), R_OK) != 0) {
+    throw std::runtime_error(path + " is missing; to get it: " + remedy);
+  }
 }
 
 void wait_until_answering(ChildProcess& process, const std::string& socket_path,

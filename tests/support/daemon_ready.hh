@@ -12,6 +12,9 @@ namespace vxs::support {
 // naming it when it is missing.
 std::string required_env(const char* name);
 
+// Throws std::runtime_error, with the command that would bring it, if there is no file `path`.
+void require_program(const std::string& path, const std::string& remedy);
+
 // Returns once READ / at the socket succeeds (I7). Throws std::runtime_error,
 // with what stands in the file `output`, if the process ends or the time is up.
 void wait_until_answering(ChildProcess& process, const std::string& socket_path,

@@ -15,6 +15,10 @@ constexpr const char* kPrograms = "/usr/lib/xen-4.17/bin";
 
 Command command_for(const std::string& kind, const std::string& rundir, const std::string& domains,
                     const std::string& machine, const std::vector<std::string>& options) {
+  for (const char* program : {"/xenstored", "/oxenstored"}) {
+    require_program(std::string(kPrograms) + program, "apt install xen-utils-4.17");
+  }
+  require_program(fakexen_library(), "ninja fakexen");
   Command command;
   command.argv = {required_env("VXS_SOURCE_DIR") + "/tests/fakexen/run-stock", kind, rundir};
   command.argv.insert(command.argv.end(), options.begin(), options.end());
@@ -25,12 +29,6 @@ Command command_for(const std::string& kind, const std::string& rundir, const st
 }
 
 }  // namespace
-
-bool StockDaemon::installed() {
-  const std::string programs(kPrograms);
-  return access((programs + "/xenstored").c_str(), X_OK) == 0 &&
-         access((programs + "/oxenstored").c_str(), X_OK) == 0;
-}
 
 StockDaemon::StockDaemon(const std::string& kind, const std::string& rundir,
                          const std::string& domains, const std::string& machine,

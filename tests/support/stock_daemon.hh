@@ -12,10 +12,6 @@ namespace vxs::support {
 
 class StockDaemon {
  public:
-  // Whether the packaged programs are installed; tests that compare with them
-  // skip when not.
-  static bool installed();
-
   // Starts the daemon in the foreground with all its files in `rundir` (which
   // exists or is made) and waits until READ / answers. `domains` are the
   // domids the fake hypervisor knows besides 0 ("1,2,5-9"), without rings;
@@ -23,7 +19,7 @@ class StockDaemon {
   // `rundir` (support/fake_machine.hh). The library is
   // taken from $FAKEXEN_LIB or $VXS_BUILD_DIR, the script run-stock from
   // $VXS_SOURCE_DIR. Throws std::runtime_error with the daemon's output when
-  // it does not come up within 10 s.
+  // it does not come up within 10 s, and with what to install or build if something is missing.
   // `options` are added to the command line.
   static StockDaemon start_c(const std::string& rundir, const std::string& domains = "",
                              const std::string& machine = "",

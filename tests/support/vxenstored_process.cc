@@ -17,14 +17,13 @@ std::string program() { return required_env("VXS_BUILD_DIR") + "/daemon/vxenstor
 
 }  // namespace
 
-bool VxenstoredProcess::built() { return access(program().c_str(), X_OK) == 0; }
-
 VxenstoredProcess::VxenstoredProcess(VxenstoredOptions options)
     : options_(std::move(options)), dir_(options_.parent_dir) {
   start();
 }
 
 void VxenstoredProcess::start() {
+  require_program(program(), "ninja vxenstored");
   Command command;
   command.argv = options_.wrapper;
   for (const std::string& argument : std::vector<std::string>{

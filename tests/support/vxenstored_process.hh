@@ -31,11 +31,8 @@ struct VxenstoredOptions {
 // XENSTORED_RUNDIR=<dir>. What it prints is in <dir>/output.
 class VxenstoredProcess {
  public:
-  // Whether the daemon has been built.
-  static bool built();
-
   // Starts it and waits until READ / answers; throws std::runtime_error with
-  // its output if that does not happen.
+  // its output if that does not happen, and with what to build if there is no such program.
   explicit VxenstoredProcess(VxenstoredOptions options = {});
 
   [[nodiscard]] pid_t pid() const { return process_->pid(); }

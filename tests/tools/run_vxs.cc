@@ -27,7 +27,11 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-std::string vxs_binary() { return support::required_env("VXS_BUILD_DIR") + "/tools/vxs"; }
+std::string vxs_binary() {
+  const std::string path = support::required_env("VXS_BUILD_DIR") + "/tools/vxs";
+  support::require_program(path, "ninja vxs");
+  return path;
+}
 
 Outcome run_vxs(const std::vector<std::string>& arguments,
                 const std::map<std::string, std::string>& environment) {

@@ -23,6 +23,7 @@ class FakeJournal final : public store::Journal {
   int append_errno = 0;
   int flush_errno = 0;
   int late_errno = 0;  // what take_failure() reports, once
+  bool is_damaged = false;
   // The records that count: not those a rollback took.
   std::vector<std::size_t> kinds;  // index into store::Record
 
@@ -60,6 +61,7 @@ class FakeJournal final : public store::Journal {
     kinds.resize(last_);
   }
   bool failing() const noexcept override { return failing_; }
+  bool damaged() const noexcept override { return is_damaged; }
   bool probe() override {
     failing_ = append_errno != 0;
     return !failing_;

@@ -10,6 +10,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 // Safe when the test says so.
 class Later : public CoreTest {
@@ -71,6 +72,26 @@ TEST_F(CoreTest, JournalFull_WriteGetsEnospcAndNothingChanges) {
   journal.append_errno = 0;
   EXPECT_EQ(write(client, "/a", "3"), "OK");
   EXPECT_THAT(observer.infos, ElementsAre(HasSubstr("accepted again")));
+}
+
+// It promised that writes would be accepted again by themselves.
+TEST_F(CoreTest, Bug_ADamagedJournalIsSaidToStayReadOnlyAndWhatToDo) {
+  auto& client = connect();
+  journal.append_errno = EIO;
+  journal.is_damaged = true;
+  EXPECT_EQ(write(client, "/a", "1"), "EIO");
+  EXPECT_EQ(write(client, "/a", "1"), "EIO");
+  ASSERT_EQ(observer.errors.size(), 1U);
+  EXPECT_THAT(observer.errors[0], HasSubstr("damaged"));
+  EXPECT_THAT(observer.errors[0], HasSubstr("move the journal's directory away"));
+  EXPECT_THAT(observer.errors[0], Not(HasSubstr("as soon as")));
+  journal.is_damaged = false;
+  journal.append_errno = 0;
+  EXPECT_EQ(write(client, "/a", "1"), "OK");
+  journal.append_errno = EIO;
+  EXPECT_EQ(write(client, "/a", "2"), "EIO");
+  ASSERT_EQ(observer.errors.size(), 2U);
+  EXPECT_THAT(observer.errors[1], HasSubstr("as soon as"));
 }
 
 TEST_F(CoreTest, JournalFull_TransactionGetsEnospcAndIsGone) {

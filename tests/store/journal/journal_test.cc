@@ -30,6 +30,12 @@ class JournalModes : public ::testing::TestWithParam<Mode> {
     w.drop();
     env.thaw();
   }
+  [[nodiscard]] std::size_t segments() const {
+    std::size_t count = 0;
+    for (const auto& name : env.names()) count += name.find("segment-") != std::string::npos;
+    return count;
+  }
+  static std::string file(const std::string& name) { return kDirectory + ("/" + name); }
 
   FaultEnv env{1};
 };
@@ -291,19 +297,88 @@ TEST_P(JournalModes, SegmentsGoOnlyWhenCheckpointAndHistoryHaveThem) {
       ASSERT_TRUE(w.wait_safe());
     }
   }
-  const auto segments = [this] {
-    std::size_t count = 0;
-    for (const auto& name : env.names()) count += name.find("segment-") != std::string::npos;
-    return count;
-  };
   const std::size_t before = segments();
   ASSERT_GT(before, 3U);
   w.journal->history_done(600);
   EXPECT_EQ(segments(), before);
   ASSERT_TRUE(w.checkpoint());
+  EXPECT_EQ(segments(), before) << "should that one be damaged, they are needed";
+  ASSERT_TRUE(w.commit());
+  ASSERT_TRUE(w.checkpoint());
   EXPECT_LE(segments(), 2U) << "the open one, and perhaps one prepared";
   w.journal->checkpoint_done(1);  // an old answer changes nothing
   EXPECT_LE(segments(), 2U);
+}
+
+TEST_P(JournalModes, ADamagedNewestCheckpointLosesNothing) {
+  if (!survives_kill()) GTEST_SKIP();
+  Workload w(env, options(), 14);
+  ASSERT_TRUE(w.open());
+  const auto commit = [&w](int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(w.commit());
+      if (i % 10 == 9) {
+        ASSERT_TRUE(w.wait_safe());
+      }
+    }
+  };
+  const auto damage_and_reopen = [&](Seq newest, Seq before, Seq last) {
+    kill(w);
+    env.damage(file(checkpoint_name(newest)), 300);
+    ASSERT_TRUE(w.open()) << w.error.message;
+    EXPECT_EQ(w.report.checkpoint_seq, before);
+    EXPECT_EQ(w.journal->last_seq(), last);
+    EXPECT_EQ(w.world->tree.state_hash(), w.hashes[last]);
+    EXPECT_FALSE(env.exists(file(checkpoint_name(newest)))) << "it would pass for a good one";
+  };
+  commit(400);
+  ASSERT_TRUE(w.checkpoint());
+  w.journal->history_done(400);
+  ASSERT_NO_FATAL_FAILURE(damage_and_reopen(400, 0, 400));  // from the beginning
+
+  for (const Seq seq : {800U, 1200U, 1600U}) {
+    commit(400);
+    ASSERT_TRUE(w.checkpoint());
+    w.journal->history_done(seq);
+  }
+  EXPECT_FALSE(env.exists(file(segment_name(1)))) << "they are not kept for ever";
+  commit(50);
+  ASSERT_NO_FATAL_FAILURE(damage_and_reopen(1600, 1200, 1650));
+
+  // What recovery found is what the next ones rely on.
+  ASSERT_TRUE(w.checkpoint());
+  w.journal->history_done(1650);
+  commit(50);
+  ASSERT_NO_FATAL_FAILURE(damage_and_reopen(1650, 1200, 1700));
+}
+
+TEST_P(JournalModes, HalfAFullBudgetLetsSegmentsGoWithTheNewestCheckpoint) {
+  if (!survives_kill()) GTEST_SKIP();
+  Workload w(env, options(), 15);
+  w.options.budget_bytes = 8 * w.options.segment_bytes;
+  ASSERT_TRUE(w.open());
+  const auto fill_to = [&w](std::uint64_t count) {
+    while (w.journal->bytes() < count * w.options.segment_bytes) {
+      ASSERT_TRUE(w.commit());
+      ASSERT_TRUE(w.wait_safe());
+    }
+  };
+  fill_to(3);
+  ASSERT_TRUE(w.checkpoint());
+  const Seq covered = w.journal->last_seq();
+  w.journal->history_done(covered);
+  EXPECT_TRUE(env.exists(file(segment_name(1))));
+  fill_to(4);
+  ASSERT_TRUE(w.commit());
+  EXPECT_FALSE(env.exists(file(segment_name(1))));
+  // All of the budget is there for what no checkpoint has.
+  while (w.commit(3, 200)) ASSERT_TRUE(w.wait_safe());
+  EXPECT_GT(w.journal->bytes(), 7 * w.options.segment_bytes);
+  const Seq last = w.journal->last_seq();
+  EXPECT_GT(last, covered);
+  kill(w);
+  ASSERT_TRUE(w.open()) << w.error.message;
+  EXPECT_EQ(w.journal->last_seq(), last);
 }
 
 }  // namespace

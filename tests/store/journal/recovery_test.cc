@@ -233,7 +233,9 @@ TEST_F(RecoveryTest, ADamagedCheckpointIsReplacedByAnOlderOneAndTheRecords) {
   EXPECT_EQ(w.journal->last_seq(), 40U);
   EXPECT_EQ(w.world->tree.state_hash(), w.hashes[40]);
   EXPECT_FALSE(w.report.notes.empty());
+  ASSERT_TRUE(w.checkpoint());
   kill(w);
+  env.damage(std::string(kDirectory) + "/" + checkpoint_name(40), 300);
   // Without records that reach as far it is damage.
   for (const auto& name : segments()) ASSERT_TRUE(env.remove_file(name));
   ASSERT_FALSE(w.open());
