@@ -105,7 +105,6 @@ void Ring::reset_streams() {
   partial_ = std::string();
   frame_left_ = 0;
   seen_ = 0;
-  ++life;
 }
 
 }  // namespace vxs::daemon

@@ -64,10 +64,9 @@ class Ring {
   Connection* connection = nullptr;  ///< nullptr until it is served
   bool masked = false;               ///< the port is pending and not unmasked yet
   bool paused = false;
-  bool queued = false;     ///< waits for its turn
-  bool touched = false;    ///< an index moved: the guest is to be told at the end of the pass
-  bool listed = false;     ///< on the list of those
-  std::uint64_t life = 0;  ///< grows when the ring begins anew
+  bool queued = false;   ///< waits for its turn
+  bool touched = false;  ///< an index moved: the guest is to be told at the end of the pass
+  bool listed = false;   ///< on the list of those
 
  private:
   /// How many bytes to write into `room`: whole frames, or a part of one that never fits.

@@ -260,10 +260,8 @@ void RingServer::read(Ring& ring, std::size_t budget) {
         break;
       case RingInput::kMessage: {
         const auto frame = protocol::decode_frame(message_);
-        const std::uint64_t life = ring.life;
         server_->handle(*ring.connection, frame.header, frame.payload);
-        // The request may have released the domain, or introduced it anew.
-        if (!ring.open() || ring.life != life) return;
+        if (!ring.open()) return;  // the request released its own domain
         break;
       }
     }

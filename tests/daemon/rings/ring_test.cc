@@ -137,9 +137,14 @@ TEST_F(RingTest, A20_TheConnectionWordIsLookedAtBeforeAnythingIsReadOrWritten) {
   // A request of the old stream is still there, and an event is due for it.
   guest.ring->put(support::RingGuest::frame(wire::kWrite, zstrings({"/old"})));
   page(guest).set_connection(1);
+  const auto replies = [&] {
+    return std::string(reinterpret_cast<const char*>(guest.memory->bytes.data()) + 1024, 1024);
+  };
+  const std::string before = replies();
   ASSERT_EQ(write(other, "/w", "1"), "OK");
   passes();
   EXPECT_EQ(page(guest).load(protocol::kRingRspProd), 0U);
+  EXPECT_TRUE(replies() == before);
   EXPECT_EQ(page(guest).connection(), 0U) << "seen when the event was to be written";
   EXPECT_EQ(read(other, "/old"), "ENOENT");
 }
