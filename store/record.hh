@@ -24,7 +24,7 @@ struct Origin {
   std::int32_t pid = 0;         ///< socket peers only, else 0
   std::uint32_t uid = 0;
   std::string_view
-      command{};  ///< the peer's /proc/PID/comm when it connected; guest-like: escape it
+      command{};  ///< the peer's /proc/PID/comm at its first request; guest-like: escape it
 };
 
 /// How a commit came about.

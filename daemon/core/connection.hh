@@ -43,13 +43,13 @@ inline constexpr std::uint32_t kOfferedFeatures = 15;
 
 class Connection {
  public:
-  /// What is known of a peer when it connects.
+  /// What is known of a peer.
   struct Peer {
     ConnectionId id = 0;
     transactions::Caller caller;
     std::int32_t pid = 0;  ///< SO_PEERCRED; 0: not a socket
     std::uint32_t uid = 0;
-    std::string command;  ///< the peer's command name; any bytes
+    std::string command;  ///< the peer's command name, from its first request on; any bytes
     std::uint32_t features = kSocketFeatures;
     bool ring = false;  ///< served by Rings, else by SocketServer
   };
@@ -70,6 +70,8 @@ class Connection {
                          .uid = peer_.uid,
                          .command = peer_.command};
   }
+  /// The peer's command name, once it is known.
+  void set_command(std::string command) { peer_.command = std::move(command); }
   /// "dom0 connection 7 (pid 123 xl)", escaped: for logs.
   [[nodiscard]] std::string describe() const;
 

@@ -19,13 +19,15 @@ namespace {
 /// pass.
 constexpr std::size_t kReadSize = 8192;
 constexpr std::size_t kMaxUnsent = 256 * 1024;
-/// Accepting costs as much as ten requests, so those who come and go are let in by twos.
-constexpr int kAcceptsPerPass = 2;
+/// Accepting costs as much as ten requests, so those who come and go are let in one by one.
+constexpr int kAcceptsPerPass = 1;
 constexpr std::int64_t kAcceptPauseUs = 100'000;
-/// Requests one connection may be served in one pass if it is alone with its backlog.
+/// Requests that are served in one pass to those who send many at once, together. Beyond it each
+/// gets one: who asks one thing at a time waits for a short pass.
 constexpr std::size_t kMaxBudget = 16;
-/// Connections of the backlog that are served in one pass.
-constexpr std::size_t kBacklogPerPass = 8;
+/// Connections of the backlog that are served in one pass. Each may cost a large reply and a system
+/// call; those who are not in it come first, since their requests are handled when they are read.
+constexpr std::size_t kBacklogPerPass = 3;
 
 /// The command name of a peer, as the kernel keeps it; empty if it is gone.
 std::string command_of(pid_t pid) {
@@ -42,7 +44,11 @@ std::string command_of(pid_t pid) {
 }  // namespace
 
 SocketServer::SocketServer(EventLoop& loop, Server& server, int listen_fd)
-    : loop_(loop), server_(server), listen_fd_(listen_fd), buffer_(kReadSize) {
+    : loop_(loop),
+      server_(server),
+      listen_fd_(listen_fd),
+      buffer_(kReadSize),
+      pass_left_(kMaxBudget) {
   accepting_ = loop_.readable(listen_fd_, [this] { accept_clients(); });
   accept_again_ = loop_.timer([this] { accepting_.enable(); });
 }
@@ -102,7 +108,6 @@ void SocketServer::add_client(int fd) {
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
     peer.pid = credentials.pid;
     peer.uid = credentials.uid;
-    peer.command = command_of(credentials.pid);
   }
   client->connection = &server_.add_connection(std::move(peer));
   Client& added = *client;
@@ -114,6 +119,14 @@ void SocketServer::add_client(int fd) {
   });
   added.read.enable();
   clients_.emplace(added.connection, std::move(client));
+}
+
+// Who asks nothing is not looked up in /proc: that costs more than all else of a connection.
+void SocketServer::look_up(Client& client) {
+  if (client.looked_up) return;
+  client.looked_up = true;
+  const auto pid = client.connection->peer().pid;
+  if (pid != 0) client.connection->set_command(command_of(pid));
 }
 
 // --- input -------------------------------------------------------------------
@@ -132,7 +145,7 @@ bool SocketServer::has_request(const Client& client) const {
 }
 
 std::size_t SocketServer::budget() const noexcept {
-  return std::max<std::size_t>(1, kMaxBudget / (backlog_.size() + 1));
+  return std::max<std::size_t>(1, pass_left_ / (backlog_.size() + 1));
 }
 
 void SocketServer::on_readable(Client& client) {
@@ -186,9 +199,11 @@ std::size_t SocketServer::handle_frames(Client& client, std::string_view bytes,
       client.broken = true;  // A7: no reply
       return bytes.size();
     }
+    look_up(client);
     server_.handle(*client.connection, decoded.header, decoded.payload);
     used += decoded.consumed;
     --budget;
+    if (pass_left_ > 0) --pass_left_;
   }
   return used;
 }
@@ -253,6 +268,7 @@ void SocketServer::watch_descriptor(Client& client) {
 
 void SocketServer::flush() {
   closed_.clear();
+  pass_left_ = kMaxBudget;
   server_.take_dirty(dirty_);
   for (Connection* connection : dirty_) {
     const auto found = clients_.find(connection);

@@ -55,11 +55,13 @@ class SocketServer {
     bool broken = false;  ///< it sent nonsense, or cannot be read from any more
     /// Takes no more replies: what it sent before it closed is still carried out (A12).
     bool deaf = false;
-    bool queued = false;  ///< in backlog_
+    bool queued = false;     ///< in backlog_
+    bool looked_up = false;  ///< its command name was looked up
   };
 
   void accept_clients();
   void add_client(int fd);
+  void look_up(Client& client);
   void on_readable(Client& client);
   void receive(Client& client);
   void serve(Client& client, std::size_t budget);
@@ -84,6 +86,7 @@ class SocketServer {
   /// Closed in this pass; a callback of theirs may still be running.
   std::vector<std::unique_ptr<Client>> closed_;
   std::vector<char> buffer_;
+  std::size_t pass_left_;       ///< requests that may still be served in this pass
   bool accept_paused_ = false;  ///< for want of descriptors; said once
   bool stopping_ = false;
 };
