@@ -73,7 +73,9 @@ void SocketServer::stop_reading() {
 // --- accepting ---------------------------------------------------------------
 
 void SocketServer::accept_clients() {
-  for (int i = 0; i < kAcceptsPerPass; ++i) {
+  // After a shortage one more is tried, to see when nobody waits any more.
+  const int tries = kAcceptsPerPass + (accept_paused_ ? 1 : 0);
+  for (int i = 0; i < tries; ++i) {
     const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       add_client(fd);
