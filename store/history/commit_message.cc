@@ -214,6 +214,40 @@ std::string make_message(const MessageParts& parts) {
   return out;
 }
 
+void append_record_lines(std::string& out, const MessageParts& parts, std::int64_t time) {
+  out += "Record: " + std::to_string(parts.seq) + " time=" + std::to_string(time) +
+         " domain=" + std::to_string(parts.origin.domid);
+  const auto number = [&](std::string_view name, std::uint64_t value) {
+    if (value == 0) return;
+    out += ' ';
+    out += name;
+    out += '=' + std::to_string(value);
+  };
+  number("incarnation", parts.origin.incarnation);
+  if (parts.in_transaction) {
+    number("transaction", parts.tx_id);
+    number("base", parts.base_seq);
+  }
+  out += " connection=" + connection_text(parts.origin) + '\n';
+  append_requests(out, parts.changes);
+}
+
+std::string make_folded_message(const FoldedParts& parts) {
+  const MessageParts& first = parts.first;
+  const std::string range = std::to_string(first.seq) + ".." + std::to_string(parts.last_seq);
+  std::string out = parts.one_domain ? domain_name(first.origin.domid) : "several domains";
+  out += ": " + std::to_string(parts.count) + " commits folded, Seq " + range + ", " +
+         summary(first) + "\n\n";
+  append_trailer(out, "Seq", parts.last_seq);
+  append_trailer(out, "Domain",
+                 parts.one_domain ? std::to_string(first.origin.domid) : std::string("several"));
+  append_trailer(out, "Folded", range + ' ' + std::to_string(parts.count));
+  out += parts.lines;
+  append_became(out, first.changes);
+  if (!first.boot_id.empty()) append_trailer(out, "Boot", first.boot_id);
+  return out;
+}
+
 std::string make_split_message(std::string_view path, Seq after_seq, std::string_view boot_id) {
   std::string out = "split ";
   const bool cut = path.size() > kMaxSubjectPath;
@@ -278,6 +312,11 @@ std::string_view text_trailer(std::string_view message, std::string_view name) n
     return text.substr(0, text.find('\n'));
   }
   return {};
+}
+
+Seq first_seq_trailer(std::string_view message, Seq seq) noexcept {
+  const std::uint64_t first = number_trailer(message, "Folded");  // "1235..1250 16"
+  return first == 0 ? seq : first;
 }
 
 std::uint64_t number_trailer(std::string_view message, std::string_view name) noexcept {

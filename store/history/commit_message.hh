@@ -41,6 +41,19 @@ struct MessageParts {
 
 [[nodiscard]] std::string make_message(const MessageParts& parts);
 
+/// Appends what a folded commit says of one of its records: "Record: SEQ …" and its "Request:"
+/// lines. `time`: seconds.
+void append_record_lines(std::string& out, const MessageParts& parts, std::int64_t time);
+
+struct FoldedParts {
+  const MessageParts& first;  ///< of the first record, with the changes of all
+  Seq last_seq = 0;
+  std::size_t count = 0;   ///< of records
+  bool one_domain = true;  ///< all of them are first.origin.domid's
+  std::string_view lines;  ///< append_record_lines() of each
+};
+[[nodiscard]] std::string make_folded_message(const FoldedParts& parts);
+
 /// The message of a split.
 [[nodiscard]] std::string make_split_message(std::string_view path, Seq after_seq,
                                              std::string_view boot_id);
@@ -66,6 +79,8 @@ inline constexpr std::size_t kShownValueBytes = 32;
 /// The number of a trailer ("Seq", "After-Seq") of a message of ours; 0 if it has none.
 [[nodiscard]] std::uint64_t number_trailer(std::string_view message,
                                            std::string_view name) noexcept;
+/// The Seq of the first record of a commit of main: that of "Folded", else `seq`.
+[[nodiscard]] Seq first_seq_trailer(std::string_view message, Seq seq) noexcept;
 /// The text of a trailer, "" if there is none.
 [[nodiscard]] std::string_view text_trailer(std::string_view message,
                                             std::string_view name) noexcept;

@@ -9,7 +9,9 @@ namespace vxs::store {
 
 void CommitWindow::push(const MainCommit& head) {
   if (!commits_.empty() && commits_.back().seq == head.seq) {
+    const Seq first_seq = commits_.back().first_seq;
     commits_.back() = head;
+    commits_.back().first_seq = first_seq;
     return;
   }
   commits_.push_back(head);
@@ -32,7 +34,7 @@ HistoryResult<bool> CommitWindow::extend() {
       const Seq seq = std::max(number_trailer(commit->message, "Seq"),
                                number_trailer(commit->message, "After-Seq"));
       if (seq < commits_.front().seq) {
-        commits_.push_front({seq, at, commit->tree});
+        commits_.push_front({seq, at, commit->tree, first_seq_trailer(commit->message, seq)});
         return true;
       }
     }
@@ -44,14 +46,14 @@ HistoryResult<bool> CommitWindow::extend() {
   }
 }
 
-HistoryResult<MainCommit> CommitWindow::find(Seq seq) {
+HistoryResult<CommitWindow::Found> CommitWindow::find(Seq seq) {
   while (commits_.front().seq > seq) {
     const auto more = extend();
     if (!more) return tl::unexpected(more.error());
-    if (!*more) return commits_.front();
+    if (!*more) return Found{commits_.front(), false};
   }
   const auto after = std::ranges::upper_bound(commits_, seq, {}, &MainCommit::seq);
-  return *std::prev(after);
+  return Found{*std::prev(after), after != commits_.end() && after->first_seq <= seq};
 }
 
 }  // namespace vxs::store

@@ -13,6 +13,7 @@ struct MainCommit {
   Seq seq = 0;
   ObjectId commit;
   ObjectId tree;
+  Seq first_seq = 0;  ///< of a folded commit's records; any other: seq
 };
 
 /// The newest kReach commits of main along first parents. After a restart it is
@@ -28,7 +29,10 @@ class CommitWindow {
   void push(const MainCommit& head);
   /// The newest commit with a Seq of at most `seq`; the oldest within reach if all are newer.
   /// REQUIRES: !empty(). Error: kDamaged.
-  [[nodiscard]] HistoryResult<MainCommit> find(Seq seq);
+  struct Found : MainCommit {
+    bool older = false;  ///< the next commit on main holds `seq` or an earlier one, folded
+  };
+  [[nodiscard]] HistoryResult<Found> find(Seq seq);
   [[nodiscard]] bool empty() const noexcept { return commits_.empty(); }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "protocol/escape.hh"
 #include "store/history/commit_object.hh"
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t kPackCommits = 2000;
 constexpr std::size_t kPackBytes = 8U << 20U;
-constexpr std::size_t kShadowBudget = 96U << 20U;
 constexpr std::size_t kShownValues = 32768;
 
 std::int64_t seconds(std::int64_t time_us) noexcept {
@@ -23,7 +23,7 @@ std::int64_t seconds(std::int64_t time_us) noexcept {
 }  // namespace
 
 GitHistoryWriter::GitHistoryWriter(Env& env, const HistoryOptions& options)
-    : options_(options), files_(env, options.repository, options.sync) {
+    : options_(options), files_(env, options.repository, options.sync), rate_(options.fold_rate) {
   options_.boot_id = plain_word(options.boot_id);
   options_.host = plain_word(options.host);
   host_ = options_.host.empty() ? "localhost" : options_.host;
@@ -34,6 +34,7 @@ HistoryResult<void> GitHistoryWriter::open() {
   auto objects = ObjectStore::open(options_.repository);
   if (!objects) return tl::unexpected(objects.error());
   objects_ = std::make_unique<ObjectStore>(*std::move(objects));
+  objects_->pack().spool_to(files_.spool("open", options_.pack_bytes));
   shadow_ = std::make_unique<ShadowTree>(*objects_);
   window_ = std::make_unique<CommitWindow>(*objects_);
   keeper_ = std::make_unique<PackKeeper>(files_, *objects_);
@@ -63,7 +64,7 @@ HistoryResult<void> GitHistoryWriter::read_head() {
                                        number_trailer(commit->message, "After-Seq"));
     if (seq == 0) return damaged("commit " + main->hex() + " of main is not one of the history's");
     head_ = {*main, commit->tree, seq, commit->committer_time};
-    window_->push({seq, head_.commit, head_.tree});
+    window_->push({seq, head_.commit, head_.tree, first_seq_trailer(commit->message, seq)});
     if (const auto boot = text_trailer(commit->message, "Boot"); !boot.empty()) boot_id_ = boot;
   }
   last_added_ = head_.seq;
@@ -92,13 +93,17 @@ HistoryResult<void> GitHistoryWriter::ready_shadow() {
 
 HistoryResult<void> GitHistoryWriter::add(const Record& record) {
   const Seq seq = std::visit([](const auto& one) { return one.seq; }, record);
+  if (broken_) return tl::unexpected(*broken_);
   if (seq <= last_added_) return {};
   auto done = add_record(record);
   if (!done) {
     shadow_ready_ = false;  // it may have half of the record
+    if (!fold_.empty()) broken_ = done.error();
     return done;
   }
   last_added_ = seq;
+  if (!fold_.empty()) return {};  // the shadow tree is not flushed
+  if (shadow_->memory() > options_.cache_bytes / 4 * 5) shadow_->trim(options_.cache_bytes);
   return {};
 }
 
@@ -111,6 +116,7 @@ HistoryResult<void> GitHistoryWriter::add_record(const Record& record) {
 }
 
 HistoryResult<void> GitHistoryWriter::add_start(const StartRecord& record) {
+  if (auto done = close_fold(); !done) return done;
   boot_id_ = plain_word(record.boot_id);
   return {};
 }
@@ -139,9 +145,9 @@ ObjectId GitHistoryWriter::write_commit(const ObjectId& tree, std::span<const Ob
 }
 
 void GitHistoryWriter::advance(const ObjectId& commit, const ObjectId& tree, Seq seq,
-                               std::int64_t time) {
+                               std::int64_t time, Seq first_seq) {
   head_ = {commit, tree, seq, std::max(time, head_.time)};
-  window_->push({seq, commit, tree});
+  window_->push({seq, commit, tree, first_seq == 0 ? seq : first_seq});
   main_moved_ = true;
   ++open_commits_;
   ++stats_.commits;
@@ -198,7 +204,7 @@ HistoryResult<std::vector<ShownChange>> GitHistoryWriter::apply_all(ShadowTree& 
 }
 
 HistoryResult<GitHistoryWriter::Branch> GitHistoryWriter::write_branch(
-    const MainCommit& base, std::span<const Change> changes, MessageParts parts,
+    const CommitWindow::Found& base, std::span<const Change> changes, MessageParts parts,
     std::int64_t time) {
   ShadowTree tree(*objects_, shadow_.get());
   if (const auto opened = tree.open(base.tree); !opened) return tl::unexpected(opened.error());
@@ -207,7 +213,8 @@ HistoryResult<GitHistoryWriter::Branch> GitHistoryWriter::write_branch(
   const auto root = tree.flush();
   if (!root) return tl::unexpected(root.error());
   parts.changes = *shown;
-  if (base.seq > parts.base_seq) parts.base_used = base.seq;
+  // Another than the transaction's own: too old for the window, or folded with later ones.
+  if (base.seq > parts.base_seq || base.older) parts.base_used = base.seq;
   const std::string message = make_message(parts);
   return Branch{write_commit(*root, {&base.commit, 1}, author_of(parts), time, message), base};
 }
@@ -225,6 +232,11 @@ HistoryResult<void> GitHistoryWriter::add_commit(const CommitRecord& record) {
   parts.note = record.note;
   parts.boot_id = boot_id_;
 
+  if (!parts.by_daemon && !head_.commit.is_null()) {
+    const unsigned most = rate_.next(record.origin.domid, record.time_us, lag_us_);
+    if (most > 1) return fold(record, parts, most);
+  }
+  if (auto done = close_fold(); !done) return done;
   std::array<ObjectId, 2> parents{head_.commit, ObjectId{}};
   std::size_t parent_count = head_.commit.is_null() ? 0 : 1;
   if (record.kind == CommitKind::kMerge && parent_count == 1) {
@@ -251,6 +263,35 @@ HistoryResult<void> GitHistoryWriter::add_commit(const CommitRecord& record) {
   return add_splits(record.seq, time);
 }
 
+HistoryResult<void> GitHistoryWriter::fold(const CommitRecord& record, const MessageParts& parts,
+                                           unsigned most) {
+  const auto shown = apply_all(*shadow_, record.changes, record.seq, false, true);
+  if (!shown) return tl::unexpected(shown.error());
+  fold_.add(parts, *shown, seconds(record.time_us));
+  return fold_.count() >= most || fold_.is_full() ? close_fold() : HistoryResult<void>{};
+}
+
+HistoryResult<void> GitHistoryWriter::close_fold() {
+  if (fold_.empty()) return {};
+  const auto root = shadow_->flush();
+  if (!root) {
+    broken_ = root.error();
+    return tl::unexpected(root.error());
+  }
+  const ObjectId parent = head_.commit;
+  MessageParts author = fold_.parts();
+  author.by_daemon = !fold_.one_domain();
+  const Seq seq = fold_.seq();
+  const Seq first_seq = fold_.parts().seq;
+  const std::int64_t time = fold_.time();
+  const ObjectId commit =
+      write_commit(*root, {&parent, 1}, author_of(author), time, fold_.message());
+  if (fold_.count() > 1) stats_.folded += fold_.count();
+  fold_.clear();
+  advance(commit, *root, seq, time, first_seq);
+  return add_splits(seq, time);
+}
+
 HistoryResult<void> GitHistoryWriter::add_splits(Seq seq, std::int64_t time) {
   for (const std::string& path : shadow_->take_splits()) {
     const auto split = shadow_->split(path);
@@ -270,6 +311,7 @@ HistoryResult<void> GitHistoryWriter::add_splits(Seq seq, std::int64_t time) {
 
 HistoryResult<void> GitHistoryWriter::add_conflict(const ConflictRecord& record) {
   if (head_.commit.is_null()) return {};  // nothing it could be based on
+  if (auto done = close_fold(); !done) return done;
   if (!ring_loaded_) {
     const auto packed = files_.read_packed_refs();
     if (!packed) return tl::unexpected(packed.error());
@@ -298,14 +340,14 @@ HistoryResult<void> GitHistoryWriter::add_conflict(const ConflictRecord& record)
 HistoryResult<void> GitHistoryWriter::add_snapshot(const Tree& tree, Seq seq, std::int64_t time_us,
                                                    Seq gap_from, Seq gap_to, std::uint64_t changes,
                                                    std::string_view reason) {
+  if (broken_) return tl::unexpected(*broken_);
   if (seq <= last_added_ && !head_.commit.is_null()) return {};
   if (auto ready = ready_shadow(); !ready) return ready;
-  auto built = build_snapshot(tree, seq, *shadow_, *objects_);
-  if (!built) return tl::unexpected(built.error());
-  shadow_ready_ = false;  // until all of it is written
-  shadow_->adopt(*std::move(built));
-  const auto root = shadow_->flush();
+  if (auto done = close_fold(); !done) return done;
+  const auto root = build_snapshot(tree, seq, *shadow_, *objects_, options_.cache_bytes);
   if (!root) return tl::unexpected(root.error());
+  shadow_ready_ = false;
+  if (auto done = shadow_->open(*root); !done) return done;
   MessageParts daemon;
   daemon.by_daemon = true;
   const std::string message = make_snapshot_message({.seq = seq,
@@ -339,15 +381,21 @@ HistoryResult<void> GitHistoryWriter::publish_conflicts() {
 }
 
 HistoryResult<void> GitHistoryWriter::publish() {
+  if (broken_) return tl::unexpected(*broken_);
+  if (auto done = close_fold(); !done) {
+    broken_ = done.error();
+    return done;
+  }
   PackBuilder& pack = objects_->pack();
   if (pack.object_count() > 0) {
-    const PackBuilder::Finished finished = pack.finish(objects_->hasher());
-    if (auto done = files_.publish_pack(finished); !done) return done;
+    const auto finished = pack.finish(objects_->hasher());
+    if (!finished) return tl::unexpected(finished.error());
+    if (auto done = files_.publish_pack(*finished); !done) return done;
     pack.reset();
     open_commits_ = 0;
-    stats_.objects += finished.objects;
-    stats_.bytes += finished.pack.size() + finished.index.size();
-    keeper_->added(finished.checksum, finished.pack.size());
+    stats_.objects += finished->objects;
+    stats_.bytes += finished->pack.size + finished->index.size();
+    keeper_->added(finished->pack.checksum, finished->pack.size);
     stats_.packs = keeper_->pack_count();
   }
   if (auto done = publish_conflicts(); !done) return done;
@@ -361,14 +409,25 @@ HistoryResult<void> GitHistoryWriter::publish() {
     if (auto done = files_.write_own("noted", text); !done) return done;
   }
   durable_seq_ = last_added_;
-  if (shadow_ready_) shadow_->trim(kShadowBudget);
+  if (shadow_ready_) shadow_->trim(options_.cache_bytes);
+  // What cannot be joined now is maintain()'s to report: everything added is visible.
+  const auto room = keeper_->make_room();
+  if (!room && !keeper_error_) keeper_error_ = room.error();
+  stats_.packs = keeper_->pack_count();
   return {};
 }
 
 HistoryResult<bool> GitHistoryWriter::maintain() {
+  if (keeper_error_) return tl::unexpected(*std::exchange(keeper_error_, std::nullopt));
   auto more = keeper_->step();
   stats_.packs = keeper_->pack_count();
   return more;
+}
+
+HistoryStats GitHistoryWriter::stats() const {
+  HistoryStats stats = stats_;
+  stats.cache_bytes = shadow_->memory();
+  return stats;
 }
 
 HistoryResult<std::unique_ptr<HistoryWriter>> open_history_writer(Env& env,

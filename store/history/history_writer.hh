@@ -20,6 +20,15 @@ struct HistoryOptions {
   std::string boot_id;     ///< Boot: trailer
   std::string version;     ///< for the repository's description and README
   bool sync = true;        ///< fsync packs before they become visible
+  /// Commits per second of one domain, by the records' times, that stay single; beyond that (and
+  /// whenever history lags, note_lag()) up to 64 records are folded into one commit that lists
+  /// them. A second's worth may come at once. 0: nothing is folded.
+  std::uint32_t fold_rate = 200;
+  /// Directories kept in memory; cold ones are dropped and read back from the packs. A quarter more
+  /// for as long as one record takes. Smaller than what is written in turn, every commit reads.
+  std::size_t cache_bytes = 64U << 20U;
+  /// A pack larger than this is made in a file below vxenstored/tmp, not in memory.
+  std::size_t pack_bytes = 16U << 20U;
 };
 
 struct HistoryError {
@@ -29,7 +38,10 @@ struct HistoryError {
 };
 
 struct HistoryStats {
-  std::uint64_t commits = 0, conflicts = 0, objects = 0, bytes = 0, packs = 0;
+  std::uint64_t commits = 0, conflicts = 0, objects = 0, bytes = 0;
+  std::uint64_t folded = 0;       ///< records that share their commit with others
+  std::uint64_t packs = 0;        ///< that readers need; never more than 50
+  std::uint64_t cache_bytes = 0;  ///< of HistoryOptions::cache_bytes in use
 };
 
 class HistoryWriter {
@@ -40,12 +52,17 @@ class HistoryWriter {
   [[nodiscard]] virtual Seq durable_seq() const noexcept = 0;
   /// Adds a record to the open pack; visible after publish(). A Seq at or below what it already
   /// holds is ignored (replay after a crash); otherwise records come in Seq order. The same records
-  /// give the same commit ids.
+  /// give the same commit ids where nothing is folded; what is folded depends also on the lag, on
+  /// where publish() was called and on where the writer was opened. A published commit stays. An
+  /// error while a fold is open cannot be repeated: every later call fails, a new writer helps.
   [[nodiscard]] virtual tl::expected<void, HistoryError> add(const Record& record) = 0;
+  /// How far behind the records that come next are, µs: above 0.5 s they are folded.
+  virtual void note_lag(std::int64_t lag_us) noexcept = 0;
   /// True when the open pack is due (about 2,000 commits or its bytes).
   [[nodiscard]] virtual bool pack_is_full() const noexcept = 0;
   /// Makes everything added visible: pack, fsync, idx, fsync, rename pack, rename idx, fsync
-  /// directory, refs. No-op when nothing is open.
+  /// directory, refs. No-op when nothing is open. After an error it can be tried again, but with a
+  /// pack above HistoryOptions::pack_bytes only by a new writer.
   [[nodiscard]] virtual tl::expected<void, HistoryError> publish() = 0;
   /// Writes one commit that carries the whole tree: after a gap (`from`..`to` records are missing
   /// because of `reason`), or as the orphan root of a new repository (no earlier commit). `tree` is

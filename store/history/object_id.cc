@@ -105,9 +105,19 @@ std::optional<ObjectId> ObjectHasher::hash_guest_blob(std::string_view data) con
 }
 
 ObjectId ObjectHasher::digest(std::string_view data) {
-  EVP_DigestInit_ex2(impl_->context.get(), impl_->sha1.get(), nullptr);
-  EVP_DigestUpdate(impl_->context.get(), data.data(), data.size());
-  return impl_->finish();
+  begin_digest();
+  add_to_digest(data);
+  return end_digest();
 }
+
+void ObjectHasher::begin_digest() {
+  EVP_DigestInit_ex2(impl_->context.get(), impl_->sha1.get(), nullptr);
+}
+
+void ObjectHasher::add_to_digest(std::string_view data) {
+  EVP_DigestUpdate(impl_->context.get(), data.data(), data.size());
+}
+
+ObjectId ObjectHasher::end_digest() { return impl_->finish(); }
 
 }  // namespace vxs::store

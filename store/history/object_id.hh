@@ -64,6 +64,10 @@ class ObjectHasher {
   void refuse(std::string data) { refused_ = std::move(data); }
   /// SHA-1 of bytes as they are (pack and index trailers).
   [[nodiscard]] ObjectId digest(std::string_view data);
+  /// The same piece by piece; nothing else may be hashed in between.
+  void begin_digest();
+  void add_to_digest(std::string_view data);
+  [[nodiscard]] ObjectId end_digest();
 
  private:
   struct Impl;

@@ -14,13 +14,13 @@ namespace vxs::store {
 
 class ObjectStore {
  public:
-  /// Opens the object database of the repository at `path`. Error: kDamaged.
+  /// Opens the object database of the repository at `path`. Sets what libgit2 may keep in memory,
+  /// for the whole process. Error: kDamaged.
   [[nodiscard]] static HistoryResult<ObjectStore> open(const std::string& path);
 
   [[nodiscard]] PackBuilder& pack() noexcept { return *pack_; }
   [[nodiscard]] const PackBuilder& pack() const noexcept { return *pack_; }
   [[nodiscard]] ObjectHasher& hasher() noexcept { return *hasher_; }
-  [[nodiscard]] git_odb* database() noexcept { return database_.get(); }
 
   /// Reads an object. `place`, if wanted, becomes its place in the open pack or serial 0.
   /// Error: kDamaged where it is missing, broken or of another type.
@@ -39,8 +39,9 @@ class ObjectStore {
   std::string path_;
   std::unique_ptr<PackBuilder> pack_ = std::make_unique<PackBuilder>();
   std::unique_ptr<ObjectHasher> hasher_ = std::make_unique<ObjectHasher>();
-  std::unique_ptr<LibGit> library_ = std::make_unique<LibGit>();
-  GitPtr<git_odb> database_;
+  std::unique_ptr<GitLibrary> library_ = std::make_unique<GitLibrary>();
+  GitOdb database_;
+  std::uint64_t reads_ = 0;  // since the database was opened
 };
 
 }  // namespace vxs::store

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <numeric>
 
 namespace vxs::store {
 namespace {
@@ -66,7 +68,8 @@ void append_insert(std::string& out, std::string_view data) {
 // needed, the buffer never left this process.
 class OwnEntry {
  public:
-  OwnEntry(std::string_view pack, std::uint64_t offset) : pack_(pack), at_(offset) {
+  // `pack` begins with the entry, which lies at `offset` of the pack.
+  OwnEntry(std::string_view pack, std::uint64_t offset) : pack_(pack) {
     auto byte = next();
     type_ = byte >> 4U & 7U;
     size_ = byte & 0xFU;
@@ -100,7 +103,7 @@ class OwnEntry {
  private:
   unsigned next() { return static_cast<unsigned char>(pack_[at_++]); }
   std::string_view pack_;
-  std::uint64_t at_;
+  std::size_t at_ = 0;
   unsigned type_ = 0;
   std::uint64_t size_ = 0;
   std::uint64_t base_ = 0;
@@ -186,22 +189,12 @@ void append_stored(std::string& out, std::string_view data) {
   append_be32(out, static_cast<std::uint32_t>(checksum));
 }
 
-std::string_view empty_pack_header() noexcept {
-  using namespace std::string_view_literals;
-  return "PACK\0\0\0\2\0\0\0\0"sv;
-}
-
-ObjectId finish_pack(std::string& pack, std::uint32_t objects, ObjectHasher& hasher) {
-  for (unsigned i = 0; i < 4; ++i) pack[8 + i] = static_cast<char>(objects >> (24 - 8 * i) & 0xFFU);
-  const ObjectId checksum = hasher.digest(pack);
-  pack += checksum.raw();
-  return checksum;
-}
-
-std::string make_pack_index(std::vector<PackEntry>& entries, const ObjectId& pack_checksum,
+std::string make_pack_index(const std::vector<PackEntry>& entries, const ObjectId& pack_checksum,
                             ObjectHasher& hasher) {
   constexpr std::uint64_t kFar = 0x80000000U;
-  std::ranges::sort(entries, {}, &PackEntry::id);
+  std::vector<std::uint32_t> order(entries.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::sort(order, {}, [&](std::uint32_t i) -> const ObjectId& { return entries[i].id; });
   std::string index = "\377tOc";
   index.reserve(1100 + entries.size() * 28);
   append_be32(index, 2);
@@ -209,17 +202,18 @@ std::string make_pack_index(std::vector<PackEntry>& entries, const ObjectId& pac
   for (const PackEntry& entry : entries) ++fanout[entry.id.bytes[0]];
   std::uint32_t sum = 0;
   for (const std::uint32_t count : fanout) append_be32(index, sum += count);
-  for (const PackEntry& entry : entries) index += entry.id.raw();
-  for (const PackEntry& entry : entries) append_be32(index, entry.crc);
+  for (const std::uint32_t i : order) index += entries[i].id.raw();
+  for (const std::uint32_t i : order) append_be32(index, entries[i].crc);
   std::uint32_t far = 0;
-  for (const PackEntry& entry : entries) {
-    const bool is_far = entry.offset >= kFar;
-    append_be32(index, static_cast<std::uint32_t>(is_far ? kFar | far++ : entry.offset));
+  for (const std::uint32_t i : order) {
+    const std::uint64_t offset = entries[i].offset;
+    append_be32(index, static_cast<std::uint32_t>(offset >= kFar ? kFar | far++ : offset));
   }
-  for (const PackEntry& entry : entries) {
-    if (entry.offset < kFar) continue;
-    append_be32(index, static_cast<std::uint32_t>(entry.offset >> 32U));
-    append_be32(index, static_cast<std::uint32_t>(entry.offset));
+  for (const std::uint32_t i : order) {
+    const std::uint64_t offset = entries[i].offset;
+    if (offset < kFar) continue;
+    append_be32(index, static_cast<std::uint32_t>(offset >> 32U));
+    append_be32(index, static_cast<std::uint32_t>(offset));
   }
   index += pack_checksum.raw();
   index += hasher.digest(index).raw();
@@ -237,7 +231,8 @@ const PackEntry* PackTable::find(const ObjectId& id) const noexcept {
 }
 
 void PackTable::insert(const PackEntry& entry) {
-  if (2 * (entries_.size() + 1) > slots_.size()) grow();
+  if (2 * (entries_.size() + 1) > slots_.size())
+    rehash(std::max<std::size_t>(1024, slots_.size() * 2));
   entries_.push_back(entry);
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = ObjectIdHash{}(entry.id) & mask;
@@ -245,23 +240,32 @@ void PackTable::insert(const PackEntry& entry) {
   slots_[at] = static_cast<std::uint32_t>(entries_.size());
 }
 
-void PackTable::grow() {
-  std::vector<std::uint32_t> slots(std::max<std::size_t>(1024, slots_.size() * 2));
-  const std::size_t mask = slots.size() - 1;
+void PackTable::reserve(std::size_t count) {
+  entries_.reserve(count);
+  const std::size_t slots = std::bit_ceil(2 * (count + 1));
+  if (slots > slots_.size()) rehash(slots);
+}
+
+void PackTable::rehash(std::size_t slots) {
+  slots_.assign(slots, 0U);
+  const std::size_t mask = slots - 1;
   for (std::uint32_t i = 0; i < entries_.size(); ++i) {
     std::size_t at = ObjectIdHash{}(entries_[i].id) & mask;
-    while (slots[at] != 0) at = (at + 1) & mask;
-    slots[at] = i + 1;
+    while (slots_[at] != 0) at = (at + 1) & mask;
+    slots_[at] = i + 1;
   }
-  slots_.swap(slots);
 }
 
 void PackTable::clear() noexcept {
+  constexpr std::size_t kKeptSlots = 1U << 17U;
+  if (slots_.size() > kKeptSlots) {  // a large pack's memory is given back
+    std::vector<PackEntry>().swap(entries_);
+    std::vector<std::uint32_t>().swap(slots_);
+    return;
+  }
   entries_.clear();
   std::ranges::fill(slots_, 0U);
 }
-
-PackBuilder::PackBuilder() : pack_(empty_pack_header()) {}
 
 std::optional<PackPlace> PackBuilder::find(const ObjectId& id) const noexcept {
   const PackEntry* entry = table_.find(id);
@@ -272,7 +276,9 @@ std::optional<PackPlace> PackBuilder::find(const ObjectId& id) const noexcept {
 PackPlace PackBuilder::add(const ObjectId& id, ObjectType type, std::string_view data,
                            const DeltaBase* base) {
   if (const auto place = find(id)) return *place;
-  PackEntry entry{id, pack_.size(), 0, 0};
+  std::string& pack = stream_.tail();
+  const std::size_t begin = pack.size();
+  PackEntry entry{id, stream_.size(), 0, 0};
   const bool as_delta = base != nullptr && base->place.serial == serial_ &&
                         base->place.depth < kMaxDeltaDepth &&
                         data.size() - base->prefix - base->suffix + 32 < data.size() / 4 * 3;
@@ -284,44 +290,59 @@ PackPlace PackBuilder::add(const ObjectId& id, ObjectType type, std::string_view
     append_copy(scratch_, 0, base->prefix);
     append_insert(scratch_, data.substr(base->prefix, data.size() - base->prefix - base->suffix));
     append_copy(scratch_, base->size - base->suffix, base->suffix);
-    append_entry_header(pack_, kOfsDelta, scratch_.size());
-    append_delta_distance(pack_, entry.offset - base->place.offset);
-    append_stored(pack_, scratch_);
+    append_entry_header(pack, kOfsDelta, scratch_.size());
+    append_delta_distance(pack, entry.offset - base->place.offset);
+    append_stored(pack, scratch_);
   } else {
-    append_entry_header(pack_, static_cast<unsigned>(type), data.size());
-    append_stored(pack_, data);
+    append_entry_header(pack, static_cast<unsigned>(type), data.size());
+    append_stored(pack, data);
   }
-  entry.crc = crc_of(std::string_view(pack_).substr(entry.offset));
+  entry.crc = crc_of(std::string_view(pack).substr(begin));
   table_.insert(entry);
+  stream_.settle();
   return {serial_, entry.offset, entry.depth};
+}
+
+std::optional<std::string_view> PackBuilder::entry_bytes(std::uint64_t offset,
+                                                         std::string& room) const {
+  std::size_t size = 0;
+  if (!stream_.in_memory(offset)) {
+    const auto next = std::ranges::upper_bound(table_.entries(), offset, {}, &PackEntry::offset);
+    size = (next == table_.entries().end() ? stream_.size() : next->offset) - offset;
+  }
+  return stream_.read(offset, size, room);
 }
 
 std::optional<ObjectType> PackBuilder::read(const ObjectId& id, std::string& out) const {
   const PackEntry* found = table_.find(id);
   if (found == nullptr) return std::nullopt;
+  std::string room;
   std::vector<std::string> deltas;
-  OwnEntry entry(pack_, found->offset);
-  while (entry.type() == kOfsDelta) {
+  std::uint64_t offset = found->offset;
+  for (;;) {
+    const auto bytes = entry_bytes(offset, room);
+    if (!bytes) return std::nullopt;
+    OwnEntry entry(*bytes, offset);
+    if (entry.type() != kOfsDelta) {
+      entry.inflate(out);
+      for (; !deltas.empty(); deltas.pop_back()) out = apply_own_delta(out, deltas.back());
+      return static_cast<ObjectType>(entry.type());
+    }
     entry.inflate(deltas.emplace_back());
-    entry = OwnEntry(pack_, entry.base());
+    offset = entry.base();
   }
-  entry.inflate(out);
-  for (; !deltas.empty(); deltas.pop_back()) out = apply_own_delta(out, deltas.back());
-  return static_cast<ObjectType>(entry.type());
 }
 
-PackBuilder::Finished PackBuilder::finish(ObjectHasher& hasher) {
-  Finished done;
-  done.pack = pack_;
-  done.objects = table_.size();
-  done.checksum = finish_pack(done.pack, static_cast<std::uint32_t>(done.objects), hasher);
-  std::vector<PackEntry> entries = table_.entries();
-  done.index = make_pack_index(entries, done.checksum, hasher);
+HistoryResult<FinishedPack> PackBuilder::finish(ObjectHasher& hasher) {
+  auto pack = stream_.finish(static_cast<std::uint32_t>(table_.size()), hasher);
+  if (!pack) return tl::unexpected(pack.error());
+  FinishedPack done{*std::move(pack), {}, table_.size()};
+  done.index = make_pack_index(table_.entries(), done.pack.checksum, hasher);
   return done;
 }
 
 void PackBuilder::reset() {
-  pack_ = empty_pack_header();
+  stream_.reset();
   table_.clear();
   ++serial_;
 }

@@ -1,4 +1,4 @@
-// The pack that is being filled, in memory: pack version 2 and its index
+// The pack that is being filled: pack version 2 and its index
 // version 2, written by us because that is 10 to 1000 times faster than libgit2
 // (figures.md, "Git writing"). git fsck and libgit2's indexer judge it in the tests.
 #pragma once
@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "store/history/object_id.hh"
+#include "store/history/pack_stream.hh"
+#include "store/history/result.hh"
 
 namespace vxs::store {
 
@@ -37,13 +39,9 @@ void append_entry_header(std::string& out, unsigned type, std::uint64_t size);
 void append_delta_distance(std::string& out, std::uint64_t distance);
 /// Appends `data` as a zlib stream of stored blocks.
 void append_stored(std::string& out, std::string_view data);
-/// The index (version 2) of a pack; sorts `entries` by id.
-[[nodiscard]] std::string make_pack_index(std::vector<PackEntry>& entries,
+/// The index (version 2) of a pack.
+[[nodiscard]] std::string make_pack_index(const std::vector<PackEntry>& entries,
                                           const ObjectId& pack_checksum, ObjectHasher& hasher);
-/// Makes the header's object count and the trailer good; returns the trailer.
-ObjectId finish_pack(std::string& pack, std::uint32_t objects, ObjectHasher& hasher);
-/// The 12 bytes a pack begins with, object count still 0.
-[[nodiscard]] std::string_view empty_pack_header() noexcept;
 
 /// A set of pack entries found by id: open addressing, no allocation for each entry.
 class PackTable {
@@ -51,12 +49,15 @@ class PackTable {
   [[nodiscard]] const PackEntry* find(const ObjectId& id) const noexcept;
   /// REQUIRES: find(entry.id) == nullptr.
   void insert(const PackEntry& entry);
-  [[nodiscard]] std::vector<PackEntry>& entries() noexcept { return entries_; }
+  /// In the order they were inserted: by offset.
+  [[nodiscard]] const std::vector<PackEntry>& entries() const noexcept { return entries_; }
+  /// Makes room for so many in one step.
+  void reserve(std::size_t count);
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
   void clear() noexcept;
 
  private:
-  void grow();
+  void rehash(std::size_t slots);
   std::vector<PackEntry> entries_;
   std::vector<std::uint32_t> slots_;  // index + 1 into entries_; size a power of two
 };
@@ -69,14 +70,26 @@ struct DeltaBase {
   std::size_t suffix = 0;  ///< bytes equal at the end; prefix + suffix <= either size
 };
 
+/// A pack ready to be published.
+struct FinishedPack {
+  PackStream::Finished pack;
+  std::string index;
+  std::size_t objects = 0;
+};
+
 class PackBuilder {
  public:
-  PackBuilder();
+  PackBuilder() = default;
+
+  /// From now on a large pack is streamed to a file. REQUIRES: object_count() == 0.
+  void spool_to(PackSpool spool) { stream_ = PackStream(std::move(spool)); }
+  /// Why the file cannot be written, if so: whoever adds much should give up.
+  [[nodiscard]] const std::optional<IoError>& failure() const noexcept { return stream_.failure(); }
 
   /// Number of the pack that is being filled, from 1; finish() begins the next.
   [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
   [[nodiscard]] std::size_t object_count() const noexcept { return table_.size(); }
-  [[nodiscard]] std::size_t bytes() const noexcept { return pack_.size(); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return stream_.size(); }
 
   /// Where the object lies in this pack, if it does.
   [[nodiscard]] std::optional<PackPlace> find(const ObjectId& id) const noexcept;
@@ -86,18 +99,18 @@ class PackBuilder {
   /// The bytes of an object of this pack; nothing if it is not here.
   [[nodiscard]] std::optional<ObjectType> read(const ObjectId& id, std::string& out) const;
 
-  struct Finished {
-    std::string pack, index;
-    ObjectId checksum;
-    std::size_t objects = 0;
-  };
-  /// The files' contents. The builder goes on as it is: a failed write can be tried again.
-  [[nodiscard]] Finished finish(ObjectHasher& hasher);
+  /// The files' contents. The builder goes on as it is: a failed write can be tried again. Error:
+  /// kIo.
+  [[nodiscard]] HistoryResult<FinishedPack> finish(ObjectHasher& hasher);
   /// Begins a new, empty pack.
   void reset();
 
  private:
-  std::string pack_;
+  // An entry's bytes and whatever follows them.
+  [[nodiscard]] std::optional<std::string_view> entry_bytes(std::uint64_t offset,
+                                                            std::string& room) const;
+
+  PackStream stream_;
   PackTable table_;
   std::uint64_t serial_ = 1;
   std::string scratch_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "store/history/multi_pack_index.hh"
 #include "store/history/pack_merge.hh"
 
 namespace vxs::store {
@@ -15,6 +16,7 @@ constexpr std::uint64_t kLargestMerged = 32U << 20U;
 constexpr std::uint64_t kShareOfAll = 16;
 // Beyond so many, packs are joined whatever their size.
 constexpr std::size_t kTooMany = 40;
+constexpr std::size_t kIndexBytesOfObject = 28;
 
 std::size_t tier_of(std::uint64_t bytes) noexcept {
   return static_cast<std::size_t>(std::ranges::upper_bound(kTierLimits, bytes) -
@@ -35,7 +37,7 @@ HistoryResult<void> PackKeeper::open() {
     std::string name = file.substr(0, file.size() - 4);
     if (listed->find(name + '\n') != std::string::npos) {
       obsolete_.push_back({std::move(name), Clock::now() + kGrace});
-      multi_pack_index_stale_ = true;  // as far as we know
+      index_stale_ = true;  // as far as we know
       continue;
     }
     auto pack = files_.env().open_file(files_.path() + "/objects/pack/" + name + ".pack", false);
@@ -59,7 +61,7 @@ HistoryResult<bool> PackKeeper::step(Clock::time_point now) {
   const auto removed = remove_due(now);
   if (!removed || *removed) return removed;
   const std::vector<std::string> names = choose();
-  if (names.empty()) return false;
+  if (names.empty()) return refresh_index(now);
   if (const auto done = merge(names, now); !done) return tl::unexpected(done.error());
   return true;
 }
@@ -68,8 +70,8 @@ HistoryResult<bool> PackKeeper::remove_due(Clock::time_point now) {
   const auto due =
       std::ranges::find_if(obsolete_, [&](const Obsolete& o) { return o.until <= now; });
   if (due == obsolete_.end()) return false;
-  if (multi_pack_index_stale_) {
-    if (const auto done = write_multi_pack_index(); !done) return tl::unexpected(done.error());
+  if (index_stale_) {
+    if (const auto done = write_index(now); !done) return tl::unexpected(done.error());
   }
   for (std::size_t i = 0; i < obsolete_.size();) {
     if (obsolete_[i].until > now) {
@@ -116,30 +118,55 @@ std::vector<std::string> PackKeeper::choose() const {
 
 HistoryResult<void> PackKeeper::merge(const std::vector<std::string>& names,
                                       Clock::time_point now) {
-  PackMerge merge(objects_);
+  const std::string directory = files_.path() + "/objects/pack/";
+  const auto set_aside = [&](const std::string& name) {
+    std::ranges::find(packs_, name, &Pack::name)->untouchable = true;
+  };
+  std::size_t objects = 0;
   for (const std::string& name : names) {
-    const std::string path = files_.path() + "/objects/pack/" + name;
-    const auto pack = files_.env().read_file(path + ".pack");
-    if (!pack) return io_failed(pack.error());
-    const auto index = files_.env().read_file(path + ".idx");
-    if (!index) return io_failed(index.error());
-    if (auto done = merge.add(name, *pack, *index); !done) {
-      std::ranges::find(packs_, name, &Pack::name)->untouchable = true;
-      return done;
-    }
+    auto file = files_.env().open_file(directory + name + ".idx", false);
+    if (!file) return io_failed(file.error());
+    const auto bytes = (*file)->size();
+    if (!bytes) return io_failed(bytes.error());
+    objects += static_cast<std::size_t>(*bytes) / kIndexBytesOfObject;
   }
-  const PackBuilder::Finished merged = merge.finish();
-  if (auto done = files_.publish_pack(merged); !done) return done;
-  const std::string merged_name = "pack-" + merged.checksum.hex();
+  FinishedPack merged;
+  {
+    PackMerge merge(objects_, files_.spool("merge", pack_memory_));
+    merge.expect(objects);
+    for (const std::string& name : names) {
+      const auto pack = files_.env().open_file(directory + name + ".pack", false);
+      if (!pack) return io_failed(pack.error());
+      const auto index = files_.env().read_file(directory + name + ".idx");
+      if (!index) return io_failed(index.error());
+      if (auto done = merge.add(name, **pack, *index); !done) {
+        if (done.error().kind == HistoryError::Kind::kDamaged) set_aside(name);
+        return done;
+      }
+    }
+    auto finished = merge.finish();
+    if (!finished) return tl::unexpected(finished.error());
+    merged = *std::move(finished);
+    if (auto done = files_.publish_pack(merged); !done) return done;
+  }
+  const std::string merged_name = "pack-" + merged.pack.checksum.hex();
   for (const std::string& name : names) {
     std::erase_if(packs_, [&](const Pack& pack) { return pack.name == name; });
     if (name != merged_name) obsolete_.push_back({name, now + kGrace});
   }
-  multi_pack_index_stale_ = true;
-  packs_.insert(packs_.begin(), Pack{merged_name, merged.pack.size(), false});
+  index_stale_ = index_worth_ = true;
+  packs_.insert(packs_.begin(), Pack{merged_name, merged.pack.size, false});
   std::erase_if(obsolete_, [&](const Obsolete& old) { return old.name == merged_name; });
-  if (auto done = write_obsolete(); !done) return done;
-  return write_multi_pack_index();
+  return write_obsolete();
+}
+
+HistoryResult<void> PackKeeper::make_room(Clock::time_point now) {
+  while (packs_.size() >= kMostPacks) {
+    const std::vector<std::string> names = choose();
+    if (names.empty()) return {};
+    if (auto done = merge(names, now); !done) return done;
+  }
+  return {};
 }
 
 HistoryResult<void> PackKeeper::write_obsolete() {
@@ -148,24 +175,28 @@ HistoryResult<void> PackKeeper::write_obsolete() {
   return files_.write_own("obsolete", text);
 }
 
+HistoryResult<bool> PackKeeper::refresh_index(Clock::time_point now) {
+  if (!index_worth_ || now < index_due_) return false;
+  if (const auto done = write_index(now); !done) return tl::unexpected(done.error());
+  return true;
+}
+
 // Names only packs that stay, so that it never points to one that has gone.
-HistoryResult<void> PackKeeper::write_multi_pack_index() {
-  const std::string directory = files_.path() + "/objects/pack";
-  git_midx_writer* raw = nullptr;
-  if (git_midx_writer_new(&raw, directory.c_str()) != 0) return damaged(last_git_error());
-  const GitPtr<git_midx_writer> writer(raw);
+HistoryResult<void> PackKeeper::write_index(Clock::time_point now) {
+  std::vector<std::string> names;
   for (const Pack& pack : packs_) {
-    if (pack.untouchable) continue;
-    const std::string index = directory + '/' + pack.name + ".idx";
-    if (git_midx_writer_add(raw, index.c_str()) != 0) return damaged(last_git_error());
+    if (!pack.untouchable && pack.bytes <= kMostIndexedBytes) names.push_back(pack.name);
   }
-  git_buf bytes = GIT_BUF_INIT;
-  if (git_midx_writer_dump(&bytes, raw) != 0) return damaged(last_git_error());
-  const auto done =
-      files_.replace_file("objects/pack/multi-pack-index", std::string_view(bytes.ptr, bytes.size));
-  git_buf_dispose(&bytes);
-  if (done) multi_pack_index_stale_ = false;
-  return done;
+  std::string culprit;
+  const auto done = write_multi_pack_index(files_, objects_.hasher(), std::move(names), culprit);
+  if (!done) {
+    const auto pack = std::ranges::find(packs_, culprit, &Pack::name);
+    if (pack != packs_.end()) pack->untouchable = true;
+    return done;
+  }
+  index_stale_ = index_worth_ = false;
+  index_due_ = now + kIndexPause;
+  return {};
 }
 
 }  // namespace vxs::store

@@ -15,13 +15,16 @@ class PackMerge {
  public:
   static constexpr std::uint32_t kMaxMergedDepth = 2 * kMaxDeltaDepth;
 
-  explicit PackMerge(ObjectStore& objects);
+  /// In memory: 48 bytes for each object of all packs, and what `spool` says of their bytes.
+  PackMerge(ObjectStore& objects, PackSpool spool);
 
-  /// Copies a pack's entries, each checked against its CRC. Error: kDamaged (or not written by us),
-  /// after which the merge must be given up.
-  [[nodiscard]] HistoryResult<void> add(const std::string& name, std::string_view pack,
+  /// So many objects will come in all, as the indexes say.
+  void expect(std::size_t objects) { table_.reserve(objects); }
+  /// Copies a pack's entries, each checked against its CRC. Errors, after which the merge must be
+  /// given up: kDamaged (or not written by us), kIo.
+  [[nodiscard]] HistoryResult<void> add(const std::string& name, EnvFile& pack,
                                         std::string_view index);
-  [[nodiscard]] PackBuilder::Finished finish();
+  [[nodiscard]] HistoryResult<FinishedPack> finish();
 
  private:
   HistoryResult<PackEntry> copy_delta(const PackEntry& entry, std::string_view bytes,
@@ -29,8 +32,13 @@ class PackMerge {
                                       std::uint64_t size, const PackEntry& base);
   HistoryResult<PackEntry> write_whole(const PackEntry& entry);
 
+  // Bytes of the pack that is being read.
+  HistoryResult<std::string_view> read(EnvFile& pack, std::uint64_t offset, std::uint64_t size);
+
   ObjectStore& objects_;
-  std::string out_;
+  PackStream out_;
+  std::string window_;
+  std::uint64_t window_at_ = 0;
   PackTable table_;
 };
 

@@ -65,23 +65,31 @@ HistoryResult<void> RepositoryFiles::clear_litter() {
 }
 
 HistoryResult<void> RepositoryFiles::write_new(const std::string& path, std::string_view text) {
+  return write_new(path, [text](EnvFile& file) { return file.write_at(0, text); });
+}
+
+HistoryResult<void> RepositoryFiles::write_new(const std::string& path, const Fill& fill) {
   // The file must be closed before anybody renames or removes it, and gone if it is not whole.
-  const auto fill = [&]() -> IoResult<void> {
+  const auto make = [&]() -> IoResult<void> {
     auto file = env_.create_file(path);
     if (!file) return tl::unexpected(file.error());
-    if (auto done = (*file)->write_at(0, text); !done) return done;
+    if (auto done = fill(**file); !done) return done;
     return sync_ ? (*file)->sync() : IoResult<void>{};
   };
-  const auto done = fill();
+  const auto done = make();
   if (done) return {};
   if (done.error().code != EEXIST) discard(path);
   return io_failed(done.error());
 }
 
 HistoryResult<void> RepositoryFiles::replace_file(const std::string& name, std::string_view text) {
+  return replace_with(name, [text](EnvFile& file) { return file.write_at(0, text); });
+}
+
+HistoryResult<void> RepositoryFiles::replace_with(const std::string& name, const Fill& fill) {
   if (const auto done = clear_litter(); !done) return done;
   const std::string temporary = path_ + "/vxenstored/tmp/" + flat_name(name);
-  if (const auto done = write_new(temporary, text); !done) return done;
+  if (const auto done = write_new(temporary, fill); !done) return done;
   const std::string target = path_ + "/" + name;
   if (const auto done = env_.rename_file(temporary, target); !done) {
     discard(temporary);
@@ -169,30 +177,40 @@ HistoryResult<std::vector<std::string>> RepositoryFiles::pack_names() {
   return *std::move(names);
 }
 
-HistoryResult<void> RepositoryFiles::publish_pack(const PackBuilder::Finished& pack) {
+PackSpool RepositoryFiles::spool(std::string_view name, std::size_t memory) {
+  return {.env = &env_,
+          .path = path_ + "/vxenstored/tmp/" + std::string(name),
+          .memory = memory,
+          .sync = sync_};
+}
+
+HistoryResult<void> RepositoryFiles::publish_pack(const FinishedPack& pack) {
   if (const auto done = clear_litter(); !done) return done;
-  const std::string name = "pack-" + pack.checksum.hex();
+  const bool spooled = !pack.pack.spooled.empty();
+  const std::string name = "pack-" + pack.pack.checksum.hex();
   const std::string temporary = path_ + "/vxenstored/tmp/" + name;
   const std::string target = path_ + "/objects/pack/" + name;
   // The same pack may have become visible before an earlier try failed (or before a crash).
   if (env_.exists(target + ".idx") && env_.exists(target + ".pack")) {
     return sync_directory(path_ + "/objects/pack");
   }
-  if (const auto done = write_new(temporary + ".pack", pack.pack); !done) return done;
+  const std::string source = spooled ? pack.pack.spooled : temporary + ".pack";
+  if (!spooled) {
+    if (const auto done = write_new(source, pack.pack.bytes); !done) return done;
+  }
   if (const auto done = write_new(temporary + ".idx", pack.index); !done) {
-    discard(temporary + ".pack");
+    if (!spooled) discard(source);
     return done;
   }
-  for (const char* suffix : {".pack", ".idx"}) {
-    const auto done = env_.rename_file(temporary + suffix, target + suffix);
-    if (done) continue;
-    // A pack without index is invisible; the next try may have another name.
-    for (const std::string& file : {temporary + ".pack", temporary + ".idx", target + ".pack"}) {
-      discard(file);
-    }
-    return io_failed(done.error());
+  auto moved = env_.rename_file(source, target + ".pack");
+  if (moved) {
+    moved = env_.rename_file(temporary + ".idx", target + ".idx");
+    if (moved) return sync_directory(path_ + "/objects/pack");
   }
-  return sync_directory(path_ + "/objects/pack");
+  // A pack without index is invisible; the next try may have another name.
+  if (!spooled) discard(source);
+  for (const std::string& file : {temporary + ".idx", target + ".pack"}) discard(file);
+  return io_failed(moved.error());
 }
 
 HistoryResult<void> RepositoryFiles::write_main(const ObjectId& id) {

@@ -2,6 +2,7 @@
 // and a ref become visible.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,9 @@ class RepositoryFiles {
   [[nodiscard]] HistoryResult<void> prepare(const HistoryOptions& options);
 
   /// Makes a pack visible: pack, fsync, idx, fsync, rename pack, rename idx, fsync directory.
-  /// After an error nothing of it is visible; it can be tried again.
-  [[nodiscard]] HistoryResult<void> publish_pack(const PackBuilder::Finished& pack);
+  /// After an error nothing of it is visible; it can be tried again. A spooled pack's file is
+  /// moved.
+  [[nodiscard]] HistoryResult<void> publish_pack(const FinishedPack& pack);
   /// Moves refs/heads/main under its lock. Error: kIo (EEXIST: somebody holds the lock).
   [[nodiscard]] HistoryResult<void> write_main(const ObjectId& id);
   /// Replaces packed-refs under its lock.
@@ -38,7 +40,12 @@ class RepositoryFiles {
 
   /// Puts `text` at `<repository>/<name>` by way of vxenstored/tmp.
   [[nodiscard]] HistoryResult<void> replace_file(const std::string& name, std::string_view text);
+  /// The same for what `fill` writes into the new file.
+  using Fill = std::function<IoResult<void>(EnvFile&)>;
+  [[nodiscard]] HistoryResult<void> replace_with(const std::string& name, const Fill& fill);
   [[nodiscard]] HistoryResult<void> remove(const std::string& name);
+  /// Where a pack that is too large for memory is made: "<repository>/vxenstored/tmp/<name>".
+  [[nodiscard]] PackSpool spool(std::string_view name, std::size_t memory);
   /// Names in objects/pack.
   [[nodiscard]] HistoryResult<std::vector<std::string>> pack_names();
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -49,6 +56,7 @@ class RepositoryFiles {
   /// next write.
   void discard(const std::string& path);
   HistoryResult<void> clear_litter();
+  HistoryResult<void> write_new(const std::string& path, const Fill& fill);
   HistoryResult<void> write_new(const std::string& path, std::string_view text);
   HistoryResult<void> write_locked(const std::string& name, std::string_view text);
   HistoryResult<void> make_skeleton(const HistoryOptions& options);

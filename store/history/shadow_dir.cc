@@ -55,9 +55,35 @@ std::unique_ptr<ShadowDir> ShadowDir::take_child(std::string_view git_name) {
   return child;
 }
 
+bool ShadowDir::write(PackBuilder& pack, ObjectHasher& hasher) {
+  if (meta_dirty) {
+    const auto entry = find_entry(tree.bytes(), ".meta");
+    if (meta.bytes().empty()) {
+      if (entry) erase_entry(tree, *entry);
+      meta = Versioned{};
+    } else {
+      meta.write(ObjectType::kBlob, pack, hasher);
+      if (entry) {
+        patch_entry(tree, *entry, EntryMode::kFile, meta.id());
+      } else {
+        insert_entry(tree, EntryMode::kFile, ".meta", meta.id());
+      }
+    }
+    meta_dirty = false;
+  }
+  if (tree.write(ObjectType::kTree, pack, hasher) && parent != nullptr) {
+    const auto entry = find_entry(parent->tree.bytes(), name);
+    if (!entry) return false;
+    patch_entry(parent->tree, *entry, EntryMode::kDirectory, tree.id());
+  }
+  dirty = false;
+  return true;
+}
+
 std::size_t ShadowDir::memory() const noexcept {
-  return sizeof *this + name.capacity() + tree.bytes().capacity() + meta.bytes().capacity() +
-         children.capacity() * sizeof(std::unique_ptr<ShadowDir>);
+  constexpr std::size_t kAllocations = 5 * 16;  // what malloc adds
+  return sizeof *this + kAllocations + name.capacity() + tree.bytes().capacity() +
+         meta.bytes().capacity() + children.capacity() * sizeof(std::unique_ptr<ShadowDir>);
 }
 
 }  // namespace vxs::store

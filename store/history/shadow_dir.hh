@@ -25,6 +25,11 @@ struct ShadowDir {
   ShadowDir& add_child(std::unique_ptr<ShadowDir> child);
   /// Takes a child out; nullptr if it is not in memory.
   std::unique_ptr<ShadowDir> take_child(std::string_view git_name);
+  /// Writes `.meta` and the tree where they differ from what was written before, and the tree's id
+  /// into the parent's entry. REQUIRES: its children have been written. False if the parent has no
+  /// such entry.
+  [[nodiscard]] bool write(PackBuilder& pack, ObjectHasher& hasher);
+  /// Bytes, with what the allocator needs.
   [[nodiscard]] std::size_t memory() const noexcept;
 
   std::string name;

@@ -234,27 +234,7 @@ HistoryResult<ObjectId> ShadowTree::flush() {
   PackBuilder& pack = objects_.pack();
   ObjectHasher& hasher = objects_.hasher();
   for (ShadowDir* dir : dirty_) {
-    if (dir->meta_dirty) {
-      const auto entry = find_entry(dir->tree.bytes(), ".meta");
-      if (dir->meta.bytes().empty()) {
-        if (entry) erase_entry(dir->tree, *entry);
-        dir->meta = Versioned{};
-      } else {
-        dir->meta.write(ObjectType::kBlob, pack, hasher);
-        if (entry) {
-          patch_entry(dir->tree, *entry, EntryMode::kFile, dir->meta.id());
-        } else {
-          insert_entry(dir->tree, EntryMode::kFile, ".meta", dir->meta.id());
-        }
-      }
-      dir->meta_dirty = false;
-    }
-    if (dir->tree.write(ObjectType::kTree, pack, hasher) && dir->parent != nullptr) {
-      const auto entry = find_entry(dir->parent->tree.bytes(), dir->name);
-      if (!entry) return damaged(no_such(dir->name, *dir->parent));
-      patch_entry(dir->parent->tree, *entry, EntryMode::kDirectory, dir->tree.id());
-    }
-    dir->dirty = false;
+    if (!dir->write(pack, hasher)) return damaged(no_such(dir->name, *dir->parent));
     account(*dir);
   }
   dirty_.clear();

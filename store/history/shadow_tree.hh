@@ -42,8 +42,6 @@ class ShadowTree {
   void start_empty();
   /// The tree `root`; read when needed. Error: kDamaged.
   [[nodiscard]] HistoryResult<void> open(const ObjectId& root);
-  /// A tree built elsewhere, all of it dirty.
-  void adopt(std::unique_ptr<ShadowDir> root);
 
   /// Applies a change of record `seq`, which must fit the tree (else kMismatch, and the tree must
   /// be opened anew). Views need not outlive the call.
@@ -61,7 +59,9 @@ class ShadowTree {
   /// Gives the directory its buckets. False if it no longer needs them. REQUIRES: flushed.
   [[nodiscard]] HistoryResult<bool> split(std::string_view path);
 
-  /// Forgets directories not used lately until about `budget` bytes remain. REQUIRES: flushed.
+  /// Forgets directories not used since the last trim, and if that is not enough all but the root,
+  /// when memory() is above `budget` bytes. They are read back when needed. REQUIRES: flushed; no
+  /// ShadowDir found before is used after.
   void trim(std::size_t budget);
   [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
 
@@ -86,6 +86,7 @@ class ShadowTree {
   HistoryResult<Found> locate_in(ShadowDir& directory, std::string_view name);
   HistoryResult<ShadowDir*> child(ShadowDir& dir, std::string_view git_name);
   HistoryResult<void> load(ShadowDir& dir, const ObjectId& id);
+  void adopt(std::unique_ptr<ShadowDir> root);  // all of it dirty
   bool copy_from_twin(ShadowDir& dir, const ObjectId& id);
   ShadowDir& make_child(ShadowDir& dir, std::string name);
   void drop_child(ShadowDir& dir, std::string_view git_name);

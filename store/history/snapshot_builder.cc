@@ -1,6 +1,7 @@
 #include "store/history/snapshot_builder.hh"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,18 +13,22 @@ namespace {
 
 class SnapshotBuilder {
  public:
-  SnapshotBuilder(Seq seq, ShadowTree& old, ObjectStore& objects)
-      : seq_(seq), old_(old), objects_(objects) {}
+  SnapshotBuilder(Seq seq, ShadowTree& old, ObjectStore& objects, std::size_t cache_bytes)
+      : seq_(seq), old_(old), objects_(objects), cache_bytes_(cache_bytes) {}
 
-  HistoryResult<std::unique_ptr<ShadowDir>> build(const Tree& tree) {
+  HistoryResult<ObjectId> build(const Tree& tree) {
     HistoryResult<void> done;
     tree.walk([&](std::string_view path, const Node& node) {
       done = path == "/" ? add_root(node) : add_node(path, node);
+      if (old_.memory() > cache_bytes_) old_.trim(cache_bytes_);
+      if (done && objects_.pack().failure()) done = io_failed(*objects_.pack().failure());
       return done.has_value();
     });
+    while (done && open_.size() > 1) done = close();
     if (done) done = add_special(tree);
+    if (done) done = close();
     if (!done) return tl::unexpected(done.error());
-    return std::move(root_);
+    return root_->tree.id();
   }
 
  private:
@@ -110,6 +115,25 @@ class SnapshotBuilder {
     open_.push_back({&dir, std::move(prefix), {}});
   }
 
+  // The directory of the last open frame is complete: writes it and forgets what is in it.
+  HistoryResult<void> close() {
+    ShadowDir& dir = *open_.back().dir;
+    open_.pop_back();
+    while (!dir.children.empty()) {  // those written before are gone: only buckets and .special
+      if (auto done = write(*dir.children.back()); !done) return done;
+    }
+    return write(dir);
+  }
+
+  HistoryResult<void> write(ShadowDir& dir) {
+    dir.meta_dirty = true;
+    if (!dir.write(objects_.pack(), objects_.hasher())) {
+      return damaged("an entry of directory " + dir.name + " is missing");
+    }
+    if (dir.parent != nullptr) (void)dir.parent->take_child(std::string(dir.name));
+    return {};
+  }
+
   static void expect(ShadowDir& dir, const ShadowDir& before) noexcept {
     dir.tree.expect(before.tree.id());
     dir.meta.expect(before.meta.id());
@@ -143,7 +167,9 @@ class SnapshotBuilder {
   HistoryResult<void> add_node(std::string_view path, const Node& node) {
     const std::string_view name = node.name();
     const std::string_view above = path.substr(0, path.size() - name.size());
-    while (open_.back().path != above) open_.pop_back();
+    while (open_.back().path != above) {
+      if (auto done = close(); !done) return done;
+    }
     Open& open = open_.back();
     const auto before = look_up(path);
     if (!before) return tl::unexpected(before.error());
@@ -186,6 +212,7 @@ class SnapshotBuilder {
   Seq seq_;
   ShadowTree& old_;
   ObjectStore& objects_;
+  std::size_t cache_bytes_;
   std::unique_ptr<ShadowDir> root_;
   std::vector<Open> open_;
   std::uint64_t next_number_ = 0;
@@ -193,9 +220,9 @@ class SnapshotBuilder {
 
 }  // namespace
 
-HistoryResult<std::unique_ptr<ShadowDir>> build_snapshot(const Tree& tree, Seq seq, ShadowTree& old,
-                                                         ObjectStore& objects) {
-  return SnapshotBuilder(seq, old, objects).build(tree);
+HistoryResult<ObjectId> build_snapshot(const Tree& tree, Seq seq, ShadowTree& old,
+                                       ObjectStore& objects, std::size_t cache_bytes) {
+  return SnapshotBuilder(seq, old, objects, cache_bytes).build(tree);
 }
 
 }  // namespace vxs::store

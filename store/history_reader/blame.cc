@@ -2,8 +2,10 @@
 
 #include <unordered_map>
 
+#include "store/history_reader/fold.hh"
 #include "store/history_reader/main_line.hh"
 #include "store/history_reader/path_trace.hh"
+#include "store/history_reader/requests.hh"
 #include "store/history_reader/tree_diff.hh"
 #include "store/history_reader/tree_view.hh"
 
@@ -79,27 +81,40 @@ class Blamer {
                            const CommitHead& parent) {
     const auto commit = read_commit(repository_, author);
     if (!commit) return tl::make_unexpected(commit.error());
-    const LogEntry entry{*commit, merge};
+    const std::vector<HistoryCommit> records = unfold(*commit);  // newest first
     return diff_trees(TreeView(repository_, parent.tree), TreeView(repository_, head.tree), path_,
                       [&](const NodeChange& change) {
-                        settle(change, entry);
+                        settle(change, records, merge);
                         return !open_.empty();
                       });
   }
 
-  void settle(const NodeChange& change, const LogEntry& entry) {
+  void settle(const NodeChange& change, const std::vector<HistoryCommit>& records,
+              const ObjectId& merge) {
     const auto found = open_.find(change.path);
     if (found == open_.end()) return;
     Open& open = found->second;
     if (open.value && (change.created || change.value_changed())) {
-      nodes_[open.index].value_by = entry;
+      nodes_[open.index].value_by = {last_to(records, change.path, "write"), merge};
       open.value = false;
     }
     if (open.perms && (change.created || change.perms_changed())) {
-      nodes_[open.index].perms_by = entry;
+      nodes_[open.index].perms_by = {last_to(records, change.path, "perms"), merge};
       open.perms = false;
     }
     if (!open.value && !open.perms) open_.erase(found);
+  }
+
+  /// The newest record of a fold that made the node or did `op` to it; the newest of all if the
+  /// fold does not list that.
+  static const HistoryCommit& last_to(const std::vector<HistoryCommit>& records,
+                                      std::string_view path, std::string_view op) {
+    for (const HistoryCommit& record : records) {
+      for (const CommitRequest& request : requests_of(record).requests) {
+        if (request.path == path && (request.op == "create" || request.op == op)) return record;
+      }
+    }
+    return records.front();
   }
 
   const Repository& repository_;

@@ -1,5 +1,6 @@
 #include "store/history_reader/change_log.hh"
 
+#include "store/history_reader/fold.hh"
 #include "store/history_reader/main_line.hh"
 #include "store/history_reader/path_trace.hh"
 
@@ -56,6 +57,7 @@ class Walk {
 
   ReadResult<void> look_at(const ObjectId& id, const CommitHead& head, const PathTrace& trace,
                            const PathTrace& parent_trace) {
+    if (head.folded) return look_into_fold(id);
     const bool changed = everything() || trace.node != parent_trace.node;
     if (!head.second_parent.is_null()) {
       const auto touched =
@@ -65,6 +67,22 @@ class Walk {
     }
     if (!changed || (head.split && !everything())) return {};
     return found(id, ObjectId{});
+  }
+
+  /// A folded commit lists its records; one may have undone what another did, so that the trees
+  /// are no guide.
+  ReadResult<void> look_into_fold(const ObjectId& id) {
+    const auto commit = read_commit(repository_, id);
+    if (!commit) return tl::make_unexpected(commit.error());
+    for (HistoryCommit& record : unfold(*commit)) {
+      if (record.seq() <= filter_.after_seq) break;
+      if (filter_.since_us && record.author_time * 1'000'000 < *filter_.since_us) break;
+      if (filter_.domain && domain_of(record) != filter_.domain) continue;
+      if (!may_touch(record, filter_.path)) continue;
+      going_ = visit_({std::move(record), {}});
+      if (!going_) break;
+    }
+    return {};
   }
 
   /// Whether the transaction's own commit differs from its base at the path.

@@ -27,8 +27,9 @@ struct LogEntry {
 };
 
 /// Calls `visit` for each matching commit reachable from `head`, newest first, as it is found,
-/// until it returns false. At a path, follows a leaf into a directory or a bucket. Costs one commit
-/// and the trees that changed along the path per commit. Errors: kUnreadable.
+/// until it returns false. The records of a folded commit are visited one by one (fold.hh). At a
+/// path, follows a leaf into a directory or a bucket. Costs one commit and the trees that changed
+/// along the path per commit. Errors: kUnreadable.
 [[nodiscard]] ReadResult<void> walk_log(const Repository& repository, const ObjectId& head,
                                         const LogFilter& filter,
                                         const std::function<bool(const LogEntry&)>& visit);

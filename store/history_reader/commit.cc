@@ -45,6 +45,18 @@ std::optional<std::pair<std::string, std::string>> parse_trailer(std::string_vie
   return std::pair{std::string(key), std::string(line.substr(colon + 2))};
 }
 
+/// "1235..1250 16"
+std::optional<HistoryFold> parse_fold(std::string_view text) {
+  HistoryFold fold;
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + dots, fold.first);
+  const auto last = leading_number(text.substr(dots + 2));
+  if (error != std::errc{} || end != text.data() + dots || !last) return std::nullopt;
+  fold.last = *last;
+  return fold;
+}
+
 void split_message(std::string_view message, HistoryCommit& commit) {
   while (message.ends_with('\n')) message.remove_suffix(1);
   commit.subject = take_line(message);
@@ -79,6 +91,10 @@ std::string_view HistoryCommit::trailer(std::string_view key) const {
   const auto found = std::find_if(trailers.begin(), trailers.end(),
                                   [&](const auto& trailer) { return trailer.first == key; });
   return found == trailers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+std::optional<HistoryFold> HistoryCommit::fold_range() const {
+  return parse_fold(trailer("Folded"));
 }
 
 std::optional<std::uint64_t> HistoryCommit::number(std::string_view key) const {
@@ -146,6 +162,16 @@ ReadResult<CommitHead> parse_commit_head(const ObjectId& id, std::string_view by
   if (seq != std::string_view::npos && seq >= end) {
     std::string_view value = bytes.substr(seq + skip);
     head.seq = leading_number(take_line(value)).value_or(0);
+  }
+  head.first_seq = head.seq;
+  // The daemon's own trailers come before any line that a record has.
+  const std::size_t folded = bytes.find("\nFolded: ", end);
+  if (folded != std::string_view::npos) {
+    std::string_view value = bytes.substr(folded + 9);
+    if (const auto fold = parse_fold(take_line(value))) {
+      head.folded = true;
+      head.first_seq = fold->first;
+    }
   }
   return head;
 }

@@ -14,6 +14,11 @@
 
 namespace vxs::store::reader {
 
+/// The Seqs a folded commit covers (`Folded:`); not every number between them needs to be in it.
+struct HistoryFold {
+  Seq first = 0, last = 0;
+};
+
 struct HistoryCommit {
   ObjectId id;
   ObjectId tree;
@@ -28,6 +33,11 @@ struct HistoryCommit {
   [[nodiscard]] std::string_view trailer(std::string_view key) const;
   /// A trailer that is a whole number (more after a space is ignored); nothing otherwise.
   [[nodiscard]] std::optional<std::uint64_t> number(std::string_view key) const;
+  /// Set for one record of a folded commit (fold.hh); id, tree and parents are that commit's.
+  std::optional<HistoryFold> fold;
+
+  /// `Folded:` of a folded commit.
+  [[nodiscard]] std::optional<HistoryFold> fold_range() const;
   [[nodiscard]] bool is_merge() const noexcept { return parents.size() > 1; }
   /// `Seq:`, 0 for a commit without.
   [[nodiscard]] Seq seq() const { return number("Seq").value_or(0); }
@@ -43,6 +53,8 @@ struct CommitHead {
   ObjectId second_parent;           ///< null: no merge
   std::int64_t committer_time = 0;  ///< seconds since 1970
   Seq seq = 0;                      ///< `Seq:`, or `After-Seq:` of a split; 0 if it has neither
+  Seq first_seq = 0;                ///< the first record of a folded commit; else the same as seq
+  bool folded = false;              ///< holds several records
   bool split = false;               ///< only moved files into buckets
 };
 [[nodiscard]] ReadResult<CommitHead> parse_commit_head(const ObjectId& id, std::string_view bytes);

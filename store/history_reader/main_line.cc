@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "store/history_reader/fold.hh"
+
 namespace vxs::store::reader {
 namespace {
 
@@ -53,8 +55,9 @@ ReadResult<ObjectId> resolve_moment(const Repository& repository, const Moment& 
   const auto done = walk_main(repository, *head, [&](const ObjectId& id, const CommitHead& commit) {
     if (newest == 0) newest = commit.seq;
     oldest = commit;
+    // Of a Seq within a folded commit there is no tree but the one after all of them.
     const bool reached = moment.kind == Moment::Kind::kSeq
-                             ? commit.seq <= moment.seq && !commit.split
+                             ? commit.first_seq <= moment.seq && !commit.split
                              : commit.committer_time * 1'000'000 <= moment.time_us;
     if (reached) found = id;
     return !reached;
@@ -78,10 +81,16 @@ ReadResult<ObjectId> find_seq(const Repository& repository, Seq seq) {
   if (!head) return head;
   ObjectId found;
   const auto done = walk_main(repository, *head, [&](const ObjectId& id, const CommitHead& commit) {
-    if (commit.seq == seq && !commit.split) found = id;
-    return commit.seq > seq || (commit.seq == seq && commit.split);
+    const bool holds = commit.first_seq <= seq && seq <= commit.seq && !commit.split;
+    if (holds) found = id;
+    return !holds && commit.seq >= seq;
   });
   if (!done) return tl::make_unexpected(done.error());
+  if (!found.is_null()) {
+    const auto commit = read_commit(repository, found);
+    if (!commit) return tl::make_unexpected(commit.error());
+    if (commit->fold_range() && !find_record(*commit, seq)) found = {};
+  }
   if (found.is_null()) {
     return not_found(fmt::format(
         "no commit has Seq {}: history has not reached it, no longer holds it, or it changed no "

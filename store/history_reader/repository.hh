@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/history/git_handles.hh"
 #include "store/history_reader/error.hh"
-#include "store/history_reader/git_handles.hh"
 
 namespace vxs::store::reader {
 

@@ -32,6 +32,7 @@ class Bench {
     options.host = "bench";
     options.boot_id = "00000000-0000-0000-0000-000000000000";
     options.sync = false;
+    options.fold_rate = 0;
     auto opened = open_history_writer(*env_, options);
     if (!opened) throw std::runtime_error(opened.error().message);
     writer_ = *std::move(opened);

@@ -1,4 +1,7 @@
 // vxs at
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <vector>
 
 #include "store/history_reader/main_line.hh"
@@ -95,6 +98,22 @@ class At {
   std::vector<Item> stack_;
 };
 
+/// A Seq within a folded commit has no tree of its own: says which it is.
+reader::ReadResult<void> say_if_folded(const reader::Repository& repository,
+                                       const store::ObjectId& commit, const std::string& text) {
+  const auto moment = reader::parse_moment(text, reader::wall_clock_us());
+  if (!moment || moment->kind != reader::Moment::Kind::kSeq) return {};
+  const auto head = reader::read_commit_head(repository, commit);
+  if (!head) return tl::make_unexpected(head.error());
+  if (head->folded && moment->seq < head->seq) {
+    fmt::print(stderr,
+               "vxs: Seq {} to {} share one commit: this is the tree after Seq {}; vxs show {} "
+               "says what it did\n",
+               head->first_seq, head->seq, head->seq, moment->seq);
+  }
+  return {};
+}
+
 }  // namespace
 
 int run(Context& context, const AtOptions& options) {
@@ -104,6 +123,9 @@ int run(Context& context, const AtOptions& options) {
   if (!repository) return report(context, repository.error());
   const auto commit = find_moment(*repository, options.moment);
   if (!commit) return report(context, commit.error());
+  if (const auto done = say_if_folded(*repository, *commit, options.moment); !done) {
+    return report(context, done.error());
+  }
   const auto tree = tree_at(*repository, *commit);
   if (!tree) return report(context, tree.error());
   const auto node = tree->find(*path);

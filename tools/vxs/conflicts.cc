@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "store/history_reader/fold.hh"
 #include "store/history_reader/main_line.hh"
 #include "store/history_reader/requests.hh"
 #include "tools/vxs/commands.hh"
@@ -32,16 +33,19 @@ reader::ReadResult<void> find_subjects(const reader::Repository& repository, Sub
   reader::ReadResult<void> read;
   const auto done = reader::walk_main(
       repository, *head, [&](const store::ObjectId& id, const reader::CommitHead& commit) {
-        const auto wanted = commit.split ? subjects.end() : subjects.find(commit.seq);
-        if (wanted != subjects.end()) {
+        const auto from = commit.split ? subjects.end() : subjects.lower_bound(commit.first_seq);
+        if (from != subjects.end() && from->first <= commit.seq) {
           const auto parsed = reader::read_commit(repository, id);
           if (!parsed) {
             read = tl::make_unexpected(parsed.error());
             return false;
           }
-          wanted->second = parsed->subject;
+          for (const reader::HistoryCommit& record : reader::unfold(*parsed)) {
+            const auto wanted = subjects.find(record.seq());
+            if (wanted != subjects.end()) wanted->second = record.subject;
+          }
         }
-        return commit.seq > subjects.begin()->first;
+        return commit.first_seq > subjects.begin()->first;
       });
   return done ? read : done;
 }

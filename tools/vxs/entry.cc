@@ -60,6 +60,14 @@ void write_entry_line(Output& out, const reader::LogEntry& entry) {
   out.write(commit.subject.substr(space));
 }
 
+void write_listed(Output& out, const reader::HistoryCommit& commit, std::string_view mark) {
+  for (const auto& [key, value] : commit.trailers) {
+    if (key != "Request") continue;
+    out.write(Colour::kGreen, mark);
+    out.write("    " + value + "\n");
+  }
+}
+
 std::string change_op(const reader::NodeChange& change) {
   if (change.created && change.removed) return "rm+create";
   if (change.created) return "create";
@@ -126,9 +134,10 @@ reader::ReadResult<JsonObject> entry_json(const reader::Repository& repository,
                                           const reader::LogEntry& entry, bool with_changes) {
   const reader::HistoryCommit& commit = entry.commit;
   reader::CommitRequests requests = reader::requests_of(commit);
-  const bool by_store = requests.summary == "split";
+  const bool by_store = requests.summary == "split" || commit.fold.has_value();
   std::vector<JsonObject> changes;
-  if (with_changes || (!by_store && (!requests.complete || requests.requests.empty()))) {
+  if ((with_changes && !commit.fold) ||
+      (!by_store && (!requests.complete || requests.requests.empty()))) {
     const bool collect_paths = !requests.complete || requests.requests.empty();
     if (collect_paths) requests.requests.clear();
     const auto done =
@@ -153,6 +162,17 @@ reader::ReadResult<JsonObject> entry_json(const reader::Repository& repository,
   json.text("subject", commit.subject);
   if (!connection.peer.empty()) json.text("peer", connection.peer);
   if (!entry.merge.is_null()) json.text("merge", entry.merge.hex());
+  if (commit.fold) {  // the trees show the changes of all records of the fold: no "changes"
+    JsonObject fold;
+    fold.number("first", commit.fold->first).number("last", commit.fold->last);
+    json.object("folded", fold);
+    std::vector<std::string> listed;
+    for (const auto& [key, value] : commit.trailers) {
+      if (key == "Request") listed.push_back(value);
+    }
+    json.strings("requests", listed);
+    return json;
+  }
   if (with_changes) json.objects("changes", changes);
   return json;
 }

@@ -19,13 +19,18 @@ void write_entry_line(Output& out, const reader::LogEntry& entry);
 /// permissions.
 void write_change(Output& out, const reader::NodeChange& change);
 
+/// What one record of a folded commit lists, a line for each request, after `mark`: its trees show
+/// the other records' changes too.
+void write_listed(Output& out, const reader::HistoryCommit& commit, std::string_view mark = {});
+
 /// The op of a change: create, write, rm, perms; several with "+" between.
 [[nodiscard]] std::string change_op(const reader::NodeChange& change);
 [[nodiscard]] JsonObject change_json(const reader::NodeChange& change);
 
 /// The object of --json: seq, commit, time, domid, connection, op, paths, transaction,
 /// conflicts_with, and more. Reads trees only if the commit does not list its requests.
-/// `with_changes` adds "changes". Errors: kUnreadable.
+/// `with_changes` adds "changes". One record of a folded commit has "folded" and "requests"
+/// instead. Errors: kUnreadable.
 [[nodiscard]] reader::ReadResult<JsonObject> entry_json(const reader::Repository& repository,
                                                         const reader::LogEntry& entry,
                                                         bool with_changes);

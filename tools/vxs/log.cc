@@ -99,6 +99,7 @@ class Log {
 
   void print_changes(const reader::LogEntry& entry) {
     if (entry.commit.seq() == 0) return;  // a split: files moved, no node changed
+    if (entry.commit.fold) return write_listed(context_.out, entry.commit);
     const auto done =
         commit_changes(repository_, entry.commit, filter_.path.empty() ? "/" : filter_.path,
                        [&](const reader::NodeChange& change) {

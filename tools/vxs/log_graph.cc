@@ -69,6 +69,10 @@ class GraphLog {
 
   reader::ReadResult<void> changes(const reader::LogEntry& entry) {
     if (!options_.patch || entry.commit.seq() == 0) return {};
+    if (entry.commit.fold) {
+      write_listed(out_, entry.commit, graph_.plain_row());
+      return {};
+    }
     return commit_changes(repository_, entry.commit, filter_.path.empty() ? "/" : filter_.path,
                           [&](const reader::NodeChange& change) {
                             out_.write(Colour::kGreen, graph_.plain_row());

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,10 +28,12 @@ class HistoryFixture : public ::testing::Test {
     options.boot_id = "boot-0";
     options.version = "0.1";
     options.sync = false;
+    adjust(options);
     auto opened = store::open_history_writer(*env, options);
     ASSERT_TRUE(opened) << opened.error().message;
     writer = *std::move(opened);
   }
+  std::function<void(store::HistoryOptions&)> adjust = [](store::HistoryOptions&) {};
   void add(const OwnedRecord& record) {
     std::vector<store::Change> changes;
     const auto done = writer->add(record.view(changes));

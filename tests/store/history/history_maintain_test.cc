@@ -41,6 +41,48 @@ TEST_F(HistoryMaintainTest, ManySmallPacksBecomeFew) {
   EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
 }
 
+TEST_F(HistoryMaintainTest, ThereAreNeverMoreThanFiftyPacksAlsoWhileHistoryCatchesUp) {
+  // A catch-up never finds the journal's end, so that nobody calls maintain().
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 300; ++i) {
+    scenario.random_step(random);
+    flush();
+    ASSERT_LE(writer->stats().packs, 50U);
+  }
+  EXPECT_EQ(complaints(repository), "");
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+  const auto count = [&] { return packs_on_disk(repository); };
+  EXPECT_GT(count(), 300U);  // the superseded ones wait for their grace
+  reopen();
+  EXPECT_LE(writer->stats().packs, 50U);
+}
+
+TEST_F(HistoryMaintainTest, TheMultiPackIndexNamesEveryObjectOnceAndFindsIt) {
+  std::mt19937_64 random(4);
+  for (int i = 0; i < 40; ++i) {
+    scenario.random_step(random);
+    flush();
+  }
+  for (bool more = true; more;) {
+    const auto step = writer->maintain();
+    ASSERT_TRUE(step) << step.error().message;
+    more = *step;
+  }
+  EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
+  // Its table of ids (chunk OIDL, up to chunk OOFF) has as many as all the packs' indexes together.
+  const std::string pack = "'" + repository + "'/objects/pack/";
+  const auto chunk_at = [&](int chunk) {
+    const std::string skip = std::to_string(12 + 12 * chunk + 4);
+    return std::stoul(
+        shell("od -An -tu8 --endian=big -N8 -j" + skip + " " + pack + "multi-pack-index").text);
+  };
+  const std::string distinct =
+      shell("for i in " + pack +
+            "*.idx; do git show-index < $i; done | cut -d' ' -f2 | sort -u | wc -l")
+          .text;
+  EXPECT_EQ((chunk_at(3) - chunk_at(2)) / 20, std::stoul(distinct));
+}
+
 TEST_F(HistoryMaintainTest, SupersededPacksGoAfterTheGraceAlsoAfterARestart) {
   std::mt19937_64 random(2);
   for (int i = 0; i < 100; ++i) {

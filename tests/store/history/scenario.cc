@@ -101,7 +101,7 @@ OwnedRecord& Scenario::commit(std::vector<OwnedChange> changes, CommitKind kind,
   OwnedRecord record;
   record.changes = std::move(changes);
   ++seq_;
-  time_us_ += 250'000;
+  time_us_ += time_step_us;
   for (const OwnedChange& change : record.changes) {
     const store::Change view{change.kind, change.implicit, change.path, change.value, change.perms};
     if (!tree_.apply(view, seq_)) throw std::logic_error("scenario: bad change of " + change.path);
@@ -123,7 +123,7 @@ OwnedRecord& Scenario::conflict(std::vector<OwnedChange> changes, DomId domid, S
   record.changes = std::move(changes);
   record.text = std::move(path);
   record.conflict.seq = ++seq_;
-  record.conflict.time_us = time_us_ += 250'000;
+  record.conflict.time_us = time_us_ += time_step_us;
   record.conflict.origin.domid = domid;
   record.conflict.origin.connection = 18;
   record.conflict.tx_id = 9;

@@ -48,6 +48,7 @@ class Scenario {
   /// The tree right after record `seq` (as far as keep_versions is on).
   [[nodiscard]] const store::Tree& at(Seq seq) const { return versions_.at(seq); }
   bool keep_versions = true;
+  std::int64_t time_step_us = 250'000;  ///< between records
 
   /// What a WRITE of `path` does: missing ancestors are created.
   [[nodiscard]] std::vector<OwnedChange> write_changes(const store::Tree& tree, std::string path,
