@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "daemon/process/signals.hh"
 
@@ -19,6 +20,14 @@ constexpr std::int64_t kBusyPauseMs = 20;
 constexpr std::int64_t kIdlePauseMs = 200;
 constexpr std::int64_t kRetryPauseMs = 2000;
 constexpr int kRecordsPerLook = 512;
+/// The commit-graph is written anew after so many commits, but not more often than this.
+constexpr std::uint64_t kGraphCommits = 1000;
+constexpr std::int64_t kGraphPauseMs = 60'000;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+      .count();
+}
 
 }  // namespace
 
@@ -69,11 +78,13 @@ bool HistoryThread::rest(std::int64_t milliseconds) {
 }
 
 void HistoryThread::run() {
+  graph_.emplace(options_.repository, find_git(std::getenv("PATH")));
   while (!run_writer()) {
     // A repository that cannot be written is tried again; the journal keeps what it needs
     // meanwhile.
     if (!rest(kRetryPauseMs)) break;
   }
+  graph_.reset();
   ended_.store(true, std::memory_order_release);
 }
 
@@ -101,6 +112,33 @@ void HistoryThread::published(store::HistoryWriter& writer) {
     stats_ = writer.stats();
   }
   hooks_.post([this, seq = writer.durable_seq()] { hooks_.durable(seq); });
+}
+
+bool HistoryThread::idle_work(store::HistoryWriter& writer, bool& failed) {
+  const auto more = writer.maintain();
+  if (!more && more.error().kind == store::HistoryError::Kind::kDamaged) {
+    // Said once for each pack, which the writer leaves alone from then on.
+    hooks_.say(true, fmt::format("packs of the history are not joined: {}", more.error().message));
+    return true;
+  }
+  if (!more) {
+    failed = !fail(more.error());
+    return false;
+  }
+  if (!*more) write_commit_graph(writer);
+  return *more;
+}
+
+void HistoryThread::write_commit_graph(const store::HistoryWriter& writer) {
+  if (graph_->poll() == CommitGraph::State::kFailed) {
+    hooks_.say(false, "git could not write the history's commit-graph; only speed is lost");
+  }
+  const std::uint64_t commits = writer.stats().commits;
+  if (commits < graph_commits_) graph_commits_ = 0;  // another writer
+  if (commits - graph_commits_ < kGraphCommits || now_ms() < graph_due_ms_) return;
+  graph_commits_ = commits;
+  graph_due_ms_ = now_ms() + kGraphPauseMs;
+  graph_->start();
 }
 
 bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason) {
@@ -139,6 +177,7 @@ bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, std::s
 bool HistoryThread::follow(store::HistoryWriter& writer) {
   auto tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
   auto oldest_unpublished = Clock::now();
+  auto caught_up = Clock::now();
   bool open_pack = false;
   std::optional<store::HistoryError> error;
   const auto add = [&](const store::Record& record) {
@@ -149,6 +188,8 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
   while (true) {
     bool at_end = false;
     bool lost = false;
+    writer.note_lag(
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - caught_up).count());
     for (int i = 0; i < kRecordsPerLook && !at_end && !error; ++i) {
       if (border_ != 0 && tail->position() == border_) {
         lost = true;
@@ -168,6 +209,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
       }
       if (lost || writer.pack_is_full()) break;
     }
+    if (at_end) caught_up = Clock::now();
     if (error) return fail(*error);
     if (abandoned_.load(std::memory_order_relaxed)) return true;
 
@@ -176,6 +218,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
       const std::lock_guard lock(mutex_);
       stopping = stopping_;
     }
+    if (stopping) graph_->stop();
     const bool due = open_pack && (writer.pack_is_full() || lost || (stopping && at_end) ||
                                    Clock::now() - oldest_unpublished >= kPublishAfter);
     if (due) {
@@ -194,13 +237,16 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
         return false;
       }
       tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
+      caught_up = Clock::now();
     }
     if (stopping && (at_end || lost)) return true;
     if (at_end) {
       if (!open_pack) {
-        const auto more = writer.maintain();
-        if (!more) return fail(more.error());
-        if (*more) continue;
+        bool failed = false;
+        const bool more = idle_work(writer, failed);
+        if (failed) return false;
+        caught_up = Clock::now();  // what came meanwhile waited for us, not we for it
+        if (more) continue;
       }
       (void)rest(open_pack ? kBusyPauseMs : kIdlePauseMs);
     }

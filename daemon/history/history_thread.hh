@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "daemon/history/commit_graph.hh"
 #include "store/history/history_writer.hh"
 #include "store/journal/journal.hh"
 #include "store/journal/tail.hh"
@@ -68,6 +69,9 @@ class HistoryThread {
   /// One life of a writer: from opening the repository to an error or the end.
   bool run_writer();
   bool follow(store::HistoryWriter& writer);
+  /// What is done when nothing is to be written: true if there is more to do at once.
+  bool idle_work(store::HistoryWriter& writer, bool& failed);
+  void write_commit_graph(const store::HistoryWriter& writer);
   bool take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason);
   void published(store::HistoryWriter& writer);
   bool fail(const store::HistoryError& error);
@@ -84,6 +88,9 @@ class HistoryThread {
   std::atomic<bool> failing_{false};
   std::atomic<bool> ended_{false};
   std::atomic<bool> abandoned_{false};  ///< patience is over: end at the next record
+  std::optional<CommitGraph> graph_;    ///< of the thread, which is the child's parent
+  std::uint64_t graph_commits_ = 0;     ///< the writer's count when it was last written
+  std::int64_t graph_due_ms_ = 0;       ///< not before this
   Seq border_ = 0;
   Seq taken_at_ = 0;
 
