@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <set>
+#include <stdexcept>
 
 #include "tests/differential/intended.hh"
 #include "tests/differential/overlap.hh"
@@ -104,6 +105,15 @@ TEST_F(DifferentialTest, TwoStockDaemonsShowNoDifferenceAndTheRunMeetsEveryMessa
   EXPECT_GT(result.events, 5000U);
 }
 
+// A vxenstored that is not wired to Xen says so and ends.
+bool serves_guests() {
+  try {
+    return vxenstored_on_machine()() != nullptr;
+  } catch (const std::runtime_error& error) {
+    return std::string(error.what()).find("not available yet") == std::string::npos;
+  }
+}
+
 // What a run with guests must have seen besides.
 constexpr std::array<const char*, 34> kGuestsMustMeet = {"(create) OK",
                                                          "(shutdown) OK",
@@ -145,6 +155,33 @@ TEST_F(DifferentialTest, TwoStockDaemonsWithGuestsShowNoDifferenceAndTheRunMeets
                                                 seed(), 10'000, Mix::kGuests);
   for (const char* answer : kGuestsMustMeet) EXPECT_GT(result.answers.count(answer), 0U) << answer;
   EXPECT_GT(result.events, 2000U);
+}
+
+TEST_F(DifferentialTest, VxenstoredWithGuestsAnswersAsStockDoesApartFromTheIntendedDifferences) {
+  if (!serves_guests()) GTEST_SKIP() << "this vxenstored has no rings yet";
+  const RunResult result = expect_no_difference(
+      {stock_c_on_machine(), vxenstored_on_machine(), true}, seed(), steps(), Mix::kGuests);
+  if (result.difference) return;
+  for (const char* answer : kGuestsMustMeet) EXPECT_GT(result.answers.count(answer), 0U) << answer;
+}
+
+constexpr std::array<const char*, 5> kLimitedMustMeet = {
+    "WATCH E2BIG", "TRANSACTION_START ENOSPC", "SET_PERMS ENOSPC", "WRITE ENOSPC", "MKDIR ENOSPC"};
+
+TEST_F(DifferentialTest, G1_TwoStockDaemonsWithSmallQuotasShowNoDifferenceAndTheRunMeetsThem) {
+  const RunResult result =
+      expect_no_difference({stock_c_with_small_quotas(), stock_c_with_small_quotas(), false},
+                           seed(), 5'000, Mix::kLimited);
+  for (const char* answer : kLimitedMustMeet) EXPECT_GT(result.answers.count(answer), 0U) << answer;
+}
+
+TEST_F(DifferentialTest, G1_VxenstoredWithSmallQuotasAnswersAsStockDoesApartFromTheIntended) {
+  if (!serves_guests()) GTEST_SKIP() << "this vxenstored has no rings yet";
+  const RunResult result =
+      expect_no_difference({stock_c_with_small_quotas(), vxenstored_with_small_quotas(), true},
+                           seed(), steps(), Mix::kLimited);
+  if (result.difference) return;
+  for (const char* answer : kLimitedMustMeet) EXPECT_GT(result.answers.count(answer), 0U) << answer;
 }
 
 // The test can fail where domains die, too.

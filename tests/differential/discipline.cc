@@ -79,7 +79,8 @@ bool Discipline::is_target(const Step& step) const {
     return std::find(dying.begin(), dying.end(), domid) != dying.end();
   };
   for (unsigned client = kSockets; client < kClients; ++client) {
-    if (target_[client] != 0 && among(target_[client]) && !among(domid_of(client))) return true;
+    if (among(domid_of(client))) continue;
+    if (std::any_of(targets_[client].begin(), targets_[client].end(), among)) return true;
   }
   return false;
 }
@@ -129,14 +130,14 @@ void Discipline::look(const World& world) {
   world_ = world;
   for (unsigned client = 0; client < kClients; ++client) {
     if (!world_.reachable[client]) close_all(client);
-    if (!world_.exists[client]) target_[client] = 0;
+    if (!world_.exists[client]) targets_[client].clear();
   }
 }
 
 void Discipline::ran(const Step& step, bool succeeded) {
   switch (step.kind) {
     case Kind::kStart:
-      open_[step.client][index(step.slot)] = step.payload;
+      if (succeeded) open_[step.client][index(step.slot)] = step.payload;
       return;
     case Kind::kEnd:
       open_[step.client][index(step.slot)].reset();
@@ -155,10 +156,10 @@ void Discipline::ran(const Step& step, bool succeeded) {
   }
   if (step.slot == kBogusTransaction) return;
   if (step.type == support::kRelease && succeeded) {
-    for (const uint32_t domid : domids_in(step)) target_[guest_of(domid)] = 0;
+    for (const uint32_t domid : domids_in(step)) targets_[guest_of(domid)].clear();
   }
   if (step.type == support::kSetTarget && succeeded && domids_in(step).size() == 2) {
-    target_[guest_of(domids_in(step)[0])] = domids_in(step)[1];
+    targets_[guest_of(domids_in(step)[0])].insert(domids_in(step)[1]);
   }
   if (step.type == support::kResetWatches) return close_all(step.client);
   const auto path = path_of(step);

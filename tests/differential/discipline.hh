@@ -66,7 +66,8 @@ class Discipline {
   void close_all(unsigned client);
 
   World world_;
-  std::array<uint32_t, kClients> target_{};  // of a guest; 0: none
+  // All a guest ever had as target: 4.17 keeps the former ones too.
+  std::array<std::set<uint32_t>, kClients> targets_;
   std::array<std::array<std::optional<std::string>, kSlots>, kClients> open_;
   std::set<std::string, std::less<>> missing_{kRegions.begin(), kRegions.end()};
 };

@@ -16,6 +16,7 @@ using support::zstrings;
 
 constexpr std::array<const char*, 7> kNames = {"a", "b", "c", "dd", "x-1", "y_2", "z@z"};
 constexpr std::array<const char*, 5> kTokens = {"t", "u", "", "two words", "TOK|ffff|01"};
+constexpr std::array<const char*, 2> kSpecial = {"@introduceDomain", "@releaseDomain"};
 constexpr unsigned kPhaseLength = 300;
 // Where oxenstored finds a ring; C takes any frame (A22).
 const std::string kFrame = std::to_string(fakexen::kStoreGfn);
@@ -116,11 +117,15 @@ std::vector<Step> Generator::opening() const {
     steps.push_back({Kind::kRequest, 0, support::kSetPerms,
                      zstrings({kRegions[i]}) + permissions[i], kNoTransaction});
   }
+  steps.push_back({Kind::kRequest, 0, support::kSetPerms,
+                   zstrings({"@introduceDomain", "n0", "r1"}), kNoTransaction});
+  steps.push_back({Kind::kRequest, 0, support::kSetPerms,
+                   zstrings({"@releaseDomain", "n0", "r1", "r2"}), kNoTransaction});
   return steps;
 }
 
 unsigned Generator::client(const Discipline& discipline) {
-  if (mix_ == Mix::kGuests && !once_in(3)) {
+  if (mix_ != Mix::kSockets && !once_in(3)) {
     const unsigned guest = guest_of(1 + below(kGuests));
     if (discipline.world().reachable[guest]) return guest;
   }
@@ -272,7 +277,7 @@ std::string Generator::domid() {
                                                    "32752", "65535", "65536", "4294967296", "",
                                                    "x",     "1x",    "-1",    " 1"};
   // What atoi makes a domid of junk only one side does, and a guest would come or go.
-  if (mix_ == Mix::kGuests) return std::to_string(1 + below(kGuests + 1));
+  if (mix_ != Mix::kSockets) return std::to_string(1 + below(kGuests + 1));
   return once_in(2) ? std::to_string(below(9)) : std::string(pick(kDomids));
 }
 
@@ -312,7 +317,8 @@ std::string Generator::payload_for(uint32_t type, const std::string& path) {
       return zstrings({path, std::to_string(below(30))});
     case support::kWatch: {
       // Often high up, where much happens below.
-      const std::string where = once_in(6) ? "/" : once_in(3) ? std::string(pick(kRegions)) : path;
+      std::string where = once_in(6) ? "/" : once_in(3) ? std::string(pick(kRegions)) : path;
+      if (mix_ != Mix::kSockets && once_in(8)) where = pick(kSpecial);
       std::string watch = zstrings({where, token(where)});
       watched_.push_back(watch);
       if (watched_.size() > kRememberedWatches) watched_.erase(watched_.begin());
@@ -385,7 +391,7 @@ Step Generator::request(const Discipline& discipline) {
     if (once_in(2)) step.payload = "/r4";
     return step;
   }
-  const bool toolstack = mix_ == Mix::kGuests && !is_guest(step.client) && once_in(10);
+  const bool toolstack = mix_ != Mix::kSockets && !is_guest(step.client) && once_in(10);
   step.type = draw(toolstack ? std::span<const Weight>(kToolstack) : kWeights, random_);
   // Without a transaction a START has no slot to remember it in.
   const bool start = step.type == support::kTransactionStart;
@@ -416,8 +422,15 @@ Step Generator::transaction_step(const Discipline& discipline) {
   return step;
 }
 
+bool Generator::spoils(const Step& step) const {
+  const bool writes = step.type == support::kWrite || step.type == support::kMkdir ||
+                      step.type == support::kRm || step.type == support::kSetPerms;
+  const bool may_fail = mix_ == Mix::kLimited || first_argument(step.payload).starts_with("/r4");
+  return may_fail && is_guest(step.client) && step.slot >= 0 && writes;
+}
+
 Step Generator::draft(const Discipline& discipline) {
-  if (mix_ == Mix::kGuests && once_in(40)) return machine_step(discipline);
+  if (mix_ != Mix::kSockets && once_in(40)) return machine_step(discipline);
   if (once_in(500)) return {Kind::kReconnect, below(kSockets), 0, "", kNoTransaction};
   if (once_in(8)) return transaction_step(discipline);
   return request(discipline);
@@ -441,8 +454,10 @@ Step Generator::next(const Discipline& discipline) {
   for (;;) {
     Step step = draft(discipline);
     if (step.kind == Kind::kStart && discipline.open_count() >= max_open_) continue;
-    if (step.payload.size() > kLargestPayload || kills_stock(step) || grows_one_side(step))
+    if (step.payload.size() > kLargestPayload || kills_stock(step) || grows_one_side(step) ||
+        spoils(step)) {
       continue;
+    }
     if (discipline.admits(step)) return step;
   }
 }

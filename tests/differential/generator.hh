@@ -13,8 +13,10 @@
 namespace vxs::differential {
 
 // Who takes part: sockets only, or also guests on a machine, with a toolstack that creates,
-// introduces, shuts down and destroys them.
-enum class Mix { kSockets, kGuests };
+// introduces, shuts down and destroys them. kLimited is for daemons with small quotas: 4.17 spoils
+// a transaction in which a request failed (E11), so there, and
+// where nodes grow large, guests only read in theirs.
+enum class Mix { kSockets, kGuests, kLimited };
 
 class Generator {
  public:
@@ -32,6 +34,7 @@ class Generator {
   Step machine_step(const Discipline& discipline);
   // What a toolstack does with a domain it has made.
   std::vector<Step> building(uint32_t domid);
+  [[nodiscard]] bool spoils(const Step& step) const;
   unsigned client(const Discipline& discipline);
   Step transaction_step(const Discipline& discipline);
   std::string payload_for(uint32_t type, const std::string& path);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 namespace vxs::differential {
@@ -111,7 +112,9 @@ bool target_zero(const Difference& d) {
 
 bool special_permissions_read(const Difference& d) {
   return is(d, support::kGetPerms) && first_argument(d.step.payload).starts_with('@') &&
-         answered(d, "EINVAL", "OK") && both_quiet(d);
+         (answered(d, "EINVAL", "OK") ||
+          (is_guest(d.step.client) && answered(d, "EINVAL", "EACCES"))) &&
+         both_quiet(d);
 }
 
 // Numbers strtol takes and a strict reader does not.
@@ -131,16 +134,20 @@ bool unwatch_malformed(const Difference& d) {
          answered(d, "ENOENT", "EINVAL") && both_quiet(d);
 }
 
-// The same replies and, for each client, the same events in another order.
-bool only_order_differs(const Difference& d) {
-  if (!replies_agree(d.step, d.reference, d.subject)) return false;
-  if (d.reference.before_reply != d.subject.before_reply) return false;
+// For each client the same events, perhaps in another order.
+bool same_events(const Difference& d) {
   return std::equal(d.reference.events.begin(), d.reference.events.end(), d.subject.events.begin(),
                     [](auto mine, auto theirs) {
                       std::sort(mine.begin(), mine.end());
                       std::sort(theirs.begin(), theirs.end());
                       return mine == theirs;
                     });
+}
+
+// The same replies and, for each client, the same events in another order.
+bool only_order_differs(const Difference& d) {
+  return replies_agree(d.step, d.reference, d.subject) &&
+         d.reference.before_reply == d.subject.before_reply && same_events(d);
 }
 
 // No event for a node stands behind one for an ancestor of it.
@@ -152,6 +159,78 @@ bool descendants_first(const std::vector<support::Event>& events) {
     }
   }
   return true;
+}
+
+bool kills(const Difference& d) {
+  return d.step.kind == Kind::kDestroy || is(d, support::kRelease);
+}
+
+// What is told of domains stands where it stood.
+bool special_events_agree(const Difference& d) {
+  return std::equal(d.reference.events.begin(), d.reference.events.end(), d.subject.events.begin(),
+                    [](const auto& mine, const auto& theirs) {
+                      return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
+                                        [](const auto& one, const auto& other) {
+                                          const bool special = one.path.starts_with('@') ||
+                                                               other.path.starts_with('@');
+                                          return !special || one == other;
+                                        });
+                    });
+}
+
+bool order_of_death(const Difference& d) {
+  return kills(d) && only_order_differs(d) && special_events_agree(d);
+}
+
+std::vector<std::string> entries(const Observation& seen) {
+  std::vector<std::string> result;
+  std::string_view rest = seen.reply.payload;
+  for (size_t end = rest.find('\0'); end != std::string_view::npos; end = rest.find('\0')) {
+    result.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  return result;
+}
+
+// The subject's list is the reference's without some guests' entries, the owner's never.
+bool entries_of_the_dead(const Difference& d) {
+  if (!is(d, support::kGetPerms) || !answered(d, "OK", "OK") || !both_quiet(d)) return false;
+  const auto all = entries(d.reference);
+  const auto left = entries(d.subject);
+  size_t found = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const bool same = found < left.size() && left[found] == all[i];
+    if (same) ++found;
+    if (!same && (i == 0 || all[i].substr(1) == "0")) return false;
+  }
+  return found == left.size();
+}
+
+bool release_order(const Difference& d) {
+  return is(d, support::kRelease) && replies_agree(d.step, d.reference, d.subject) &&
+         same_events(d) && special_events_agree(d);
+}
+
+// Without what lies below something else that is told to the same watch.
+std::vector<support::Event> topmost(const std::vector<support::Event>& events) {
+  std::vector<support::Event> result;
+  std::copy_if(events.begin(), events.end(), std::back_inserter(result), [&](const auto& event) {
+    return std::none_of(events.begin(), events.end(), [&](const auto& other) {
+      return other.token == event.token && event.path.starts_with(other.path + "/");
+    });
+  });
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+// Where nodes of one lie below those of another that dies with it, who goes first decides whether
+// they go on their own.
+bool order_of_two_deaths(const Difference& d) {
+  return d.step.kind == Kind::kDestroy && domids_in(d.step).size() == 2 &&
+         replies_agree(d.step, d.reference, d.subject) &&
+         std::equal(
+             d.reference.events.begin(), d.reference.events.end(), d.subject.events.begin(),
+             [](const auto& mine, const auto& theirs) { return topmost(mine) == topmost(theirs); });
 }
 
 bool commit_order(const Difference& d) {
@@ -205,7 +284,7 @@ void set_same_permissions(Lockstep& pair, const Difference& d) {
   pair.subject().quietly(d.step, support::kSetPerms, payload);
 }
 
-constexpr std::array<Intended, 18> kIntended{{
+constexpr std::array<Intended, 22> kIntended{{
     {"B9", "WATCH with a depth: EINVAL; accepted, sockets have feature 4", depth_watch, unwatch},
     {"C5", "a path of 2049 to 3072 bytes: EINVAL; allowed to the privileged", long_path, unwatch},
     {"B18", "GET_DOMAIN_PATH of no domid: what atoi makes of it; EINVAL", domain_path_of_junk,
@@ -216,7 +295,7 @@ constexpr std::array<Intended, 18> kIntended{{
     {"B14", "INTRODUCE of no domid: taken for domain 0; EINVAL", introduce_junk, nullptr},
     {"F5", "INTRODUCE of domain 0: rebinds its ring; refused with EINVAL", introduce_zero, nullptr},
     {"B16", "SET_TARGET of domain 0 to itself: OK; EINVAL, as B15 has it", target_zero, nullptr},
-    {"B7", "GET_PERMS of a special node: EINVAL; its permissions", special_permissions_read,
+    {"B7", "GET_PERMS of a special node: EINVAL; as of any other", special_permissions_read,
      nullptr},
     {"B8", "permission numbers with sign, space, octal zero, over 65535: taken; EINVAL",
      odd_permission_number, set_same_permissions},
@@ -225,6 +304,13 @@ constexpr std::array<Intended, 18> kIntended{{
      nullptr},
     {"D5", "events of a removed subtree: siblings as created; siblings in any order", sibling_order,
      nullptr},
+    {"F9", "events of a dead domain's nodes: as the tree was made; in any order", order_of_death,
+     nullptr},
+    {"F9", "two deaths at one moment: the longest introduced first; in any order",
+     order_of_two_deaths, nullptr},
+    {"C16", "permission entries of the dead: shown, without effect; gone", entries_of_the_dead,
+     nullptr},
+    {"B0.9", "RELEASE: its events before or after the reply; before it", release_order, nullptr},
     {"B19", "GET_FEATURE and SET_FEATURE: ENOSYS; known", feature_message, nullptr},
     {"B21", "GET_QUOTA and SET_QUOTA: ENOSYS; known", quota_message, nullptr},
     {"H2", "CONTROL help and quota list other commands and quotas", control_text, nullptr},

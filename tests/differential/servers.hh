@@ -19,4 +19,8 @@ StartServer stock_c_on_machine();
 StartServer stock_c_keeping_orphans_on_machine();
 StartServer vxenstored_on_machine();
 
+// And with quotas that random guests reach: the same limits for both.
+StartServer stock_c_with_small_quotas();
+StartServer vxenstored_with_small_quotas();
+
 }  // namespace vxs::differential
