@@ -2,11 +2,18 @@
 
 namespace vxs::daemon {
 
-DomainRecord* Domains::record(DomId domid) {
-  if (!incarnation(domid)) return nullptr;
-  const auto [found, fresh] = records_.try_emplace(domid);
-  if (fresh) found->second.quotas = globals_;
-  return &found->second;
+Domain& Domains::add(DomId domid) {
+  Domain& domain = domains_[domid];
+  domain.domid = domid;
+  domain.quotas = configured_;
+  return domain;
+}
+
+std::vector<DomId> Domains::ids() const {
+  std::vector<DomId> ids;
+  ids.reserve(domains_.size());
+  for (const auto& [domid, domain] : domains_) ids.push_back(domid);
+  return ids;
 }
 
 }  // namespace vxs::daemon

@@ -1,11 +1,13 @@
-// What the daemon knows of domains: who exists, their features and quotas
-// (conformance F1, B19..B22). Without Xen every ordinary domid is known, with incarnation 0 (design
-// §8).
+// What the daemon knows of domains: a Domain per life of a domid, introduced or not (conformance
+// F1), its features and quotas (B19..B22). A table of values; lifecycle.hh changes it.
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "daemon/config/quota.hh"
 #include "daemon/core/connection.hh"
@@ -13,36 +15,93 @@
 
 namespace vxs::daemon {
 
-/// What is kept of a domain, introduced or not (F1).
-struct DomainRecord {
-  std::uint32_t features = kOfferedFeatures;
+/// One life of a domid.
+struct Domain {
+  DomId domid = 0;
+  /// What permission entries of this life carry. 0 for the permanent domains and without Xen.
+  Incarnation incarnation = 0;
+  std::array<std::uint8_t, 16> handle{};  ///< Xen's UUID of it
+  std::uint64_t unique_id = 0;            ///< Xen's, 0 where it has none
+  bool introduced = false;
+  /// The ring's connection, owned by the Server. nullptr: not introduced, or introduced and its
+  /// ring is lost (a death that the journal could not take yet).
+  Connection* connection = nullptr;
+  std::uint64_t gfn = 0;          ///< as INTRODUCE said
+  std::uint32_t remote_port = 0;  ///< what the ring is bound to
+  bool shutdown_seen = false;     ///< told, and not resumed since (F7, F13)
+  DomId target = kDomIdInvalid;   ///< the guest a stub domain serves
+  std::optional<std::uint32_t> own_features;  ///< SET_FEATURE
   config::QuotaSettings quotas;
+  std::bitset<config::kQuotaCount> own_quotas;  ///< those that were recorded for this domain
+
+  [[nodiscard]] std::uint32_t features() const noexcept {
+    return own_features.value_or(kOfferedFeatures);
+  }
 };
 
+/// One thread.
 class Domains {
  public:
-  Domains(DomId store_domid, config::QuotaSettings globals)
-      : store_domid_(store_domid), globals_(globals) {}
+  /// `globals` as configured. `control_domid` is the privileged domain (A4).
+  Domains(DomId store_domid, config::QuotaSettings globals, DomId control_domid = 0)
+      : store_domid_(store_domid),
+        control_domid_(control_domid),
+        configured_(globals),
+        globals_(globals) {}
 
+  /// The domain the daemon runs in: sockets act as it.
   [[nodiscard]] DomId store_domid() const noexcept { return store_domid_; }
-  /// The life of `domid` that exists now; nothing if no such domain exists.
-  [[nodiscard]] std::optional<Incarnation> incarnation(DomId domid) const noexcept {
-    if (domid >= kDomIdFirstReserved) return std::nullopt;
-    return 0;
+  [[nodiscard]] DomId control_domid() const noexcept { return control_domid_; }
+  /// A4: do sockets have the control domain's rights?
+  [[nodiscard]] bool sockets_privileged() const noexcept { return store_domid_ == control_domid_; }
+  /// Domains that never go (F12); their incarnation is 0.
+  [[nodiscard]] bool permanent(DomId domid) const noexcept {
+    return domid == 0 || domid == store_domid_ || domid == control_domid_;
   }
-  [[nodiscard]] bool introduced(DomId domid) const noexcept { return domid == store_domid_; }
+  [[nodiscard]] bool introduced(DomId domid) const noexcept {
+    const Domain* domain = find(domid);
+    return domid == store_domid_ || (domain != nullptr && domain->introduced);
+  }
 
-  /// The record of an existing domain, made from the globals when there is none yet; nullptr if no
-  /// such domain exists. Valid until the domain goes.
-  [[nodiscard]] DomainRecord* record(DomId domid);
+  /// nullptr if this domid is not known. Valid until the domain goes.
+  [[nodiscard]] Domain* find(DomId domid) noexcept {
+    const auto found = domains_.find(domid);
+    return found == domains_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const Domain* find(DomId domid) const noexcept {
+    const auto found = domains_.find(domid);
+    return found == domains_.end() ? nullptr : &found->second;
+  }
+  /// A new one, with the configured quotas. REQUIRES: the domid is not known.
+  Domain& add(DomId domid);
+  void remove(DomId domid) { domains_.erase(domid); }
+  [[nodiscard]] const std::map<DomId, Domain>& all() const noexcept { return domains_; }
+  /// Their domids, for a loop in which domains go.
+  [[nodiscard]] std::vector<DomId> ids() const;
 
-  /// Global values: they seed records made later only (B22).
-  [[nodiscard]] config::QuotaSettings& globals() noexcept { return globals_; }
+  /// Global values: they seed domains made later only (B22).
+  [[nodiscard]] const config::QuotaSettings& globals() const noexcept { return globals_; }
+  /// Those that were set at run time.
+  [[nodiscard]] const std::bitset<config::kQuotaCount>& set_globals() const noexcept {
+    return set_globals_;
+  }
+  void set_global(config::Quota quota, std::uint32_t value) noexcept {
+    globals_[quota] = value;
+    set_globals_.set(static_cast<std::size_t>(quota));
+  }
+  /// Back to what is configured.
+  void reset_globals() noexcept {
+    globals_ = configured_;
+    set_globals_.reset();
+  }
 
  private:
   DomId store_domid_;
+  DomId control_domid_;
+  config::QuotaSettings configured_;
   config::QuotaSettings globals_;
-  std::map<DomId, DomainRecord> records_;
+  std::bitset<config::kQuotaCount> set_globals_;
+  std::map<DomId, Domain> domains_;
 };
 
 }  // namespace vxs::daemon

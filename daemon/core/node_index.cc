@@ -1,0 +1,92 @@
+#include "daemon/core/node_index.hh"
+
+#include <algorithm>
+
+namespace vxs::daemon {
+
+void NodeIndex::rebuild(const store::Tree& tree) {
+  nodes_.clear();
+  by_domain_.clear();
+  tree.walk([this](std::string_view path, const store::Node& node) {
+    put(path, node.perms());
+    return true;
+  });
+  for (const std::string_view path : {"@introduceDomain", "@releaseDomain"}) {
+    if (const store::Node* node = tree.find(path)) put(path, node->perms());
+  }
+}
+
+void NodeIndex::apply(std::span<const store::Change> changes) {
+  for (const auto& change : changes) {
+    switch (change.kind) {
+      case store::ChangeKind::kWrite:
+        break;
+      case store::ChangeKind::kCreate:
+        put(change.path, change.perms);
+        break;
+      case store::ChangeKind::kSetPerms:
+        take(change.path);
+        put(change.path, change.perms);
+        break;
+      case store::ChangeKind::kRemove:
+        take_tree(change.path);
+        break;
+    }
+  }
+}
+
+void NodeIndex::put(std::string_view path, const store::PermRef& perms) {
+  const auto entries = perms->entries();
+  const auto names_guest = [this](const auto& entry) { return mortal(entry.domid); };
+  if (std::none_of(entries.begin(), entries.end(), names_guest)) return;
+  const Node& node = *nodes_.insert_or_assign(std::string(path), perms).first;
+  for (const auto& entry : entries) {
+    if (mortal(entry.domid)) by_domain_[entry.domid].insert(&node);
+  }
+}
+
+void NodeIndex::unlink(const Node& node) {
+  for (const auto& entry : node.second->entries()) {
+    const auto found = by_domain_.find(entry.domid);
+    if (found == by_domain_.end()) continue;
+    found->second.erase(&node);
+    if (found->second.empty()) by_domain_.erase(found);
+  }
+}
+
+void NodeIndex::take(std::string_view path) {
+  const auto found = nodes_.find(path);
+  if (found == nodes_.end()) return;
+  unlink(*found);
+  nodes_.erase(found);
+}
+
+void NodeIndex::take_tree(std::string_view path) {
+  if (nodes_.empty()) return;
+  take(path);
+  // Everything below begins with "path/", and '0' comes next after '/'.
+  scratch_.assign(path).push_back('/');
+  const auto first = nodes_.lower_bound(scratch_);
+  scratch_.back() = '0';
+  auto node = first;
+  for (; node != nodes_.end() && node->first < scratch_; ++node) unlink(*node);
+  nodes_.erase(first, node);
+}
+
+std::vector<NodeIndex::Named> NodeIndex::named(DomId domid) const {
+  std::vector<Named> nodes;
+  const auto found = by_domain_.find(domid);
+  if (found == by_domain_.end()) return nodes;
+  nodes.reserve(found->second.size());
+  for (const Node* node : found->second) nodes.push_back({node->first, node->second});
+  return nodes;
+}
+
+std::vector<DomId> NodeIndex::domids() const {
+  std::vector<DomId> ids;
+  for (const auto& [domid, nodes] : by_domain_) ids.push_back(domid);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace vxs::daemon
