@@ -61,6 +61,11 @@ class Connection {
   [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
   [[nodiscard]] ConnectionId id() const noexcept { return peer_.id; }
   [[nodiscard]] const transactions::Caller& caller() const noexcept { return peer_.caller; }
+  /// SET_TARGET: the guest this one may act for from now on; kDomIdInvalid: nobody.
+  void set_target(DomId target, Incarnation incarnation) noexcept {
+    peer_.caller.target = target;
+    peer_.caller.target_incarnation = incarnation;
+  }
   [[nodiscard]] bool has_feature(Feature bit) const noexcept { return (peer_.features & bit) != 0; }
   [[nodiscard]] store::Origin origin() const noexcept {
     return store::Origin{.domid = peer_.caller.domid,
@@ -88,6 +93,9 @@ class Connection {
   /// A ring that misbehaved: neither read nor written until it is introduced or connected anew
   /// (A17, A18). Set by Server::freeze(), cleared by Server::reset_ring().
   bool frozen = false;
+  /// A ConnectionReset{frozen} that the journal could not take; it comes before any other record of
+  /// this connection.
+  std::optional<bool> owed_reset;
   /// Already on the list of connections with something to send.
   bool dirty = false;
   /// Already on the list of connections with something that waits for the journal.

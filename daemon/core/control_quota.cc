@@ -33,7 +33,9 @@ ControlResult set(Server& server, ControlArgs args, bool soft) {
   if (!quota || config::quota_info(*quota).soft != soft) return tl::unexpected(Error::kInval);
   const auto value = protocol::parse_decimal(args[2], config::kQuotaValueMax);
   if (!value || *value == 0) return tl::unexpected(Error::kInval);
-  server.domains().globals()[*quota] = static_cast<std::uint32_t>(*value);
+  const auto kept =
+      server.lifecycle().set_quota(nullptr, *quota, static_cast<std::uint32_t>(*value));
+  if (!kept) return tl::unexpected(kept.error());
   return "OK";
 }
 
@@ -42,8 +44,8 @@ ControlResult set(Server& server, ControlArgs args, bool soft) {
 ControlResult of_domain(Server& server, std::string_view text) {
   const auto domid = protocol::parse_domid(text, protocol::EmptyDomId::kReject);
   if (!domid) return tl::unexpected(domid.error());
-  const DomainRecord* record = server.domains().record(*domid);
-  if (record == nullptr) return tl::unexpected(Error::kNoent);
+  const auto known = server.lifecycle().know(*domid, Lifecycle::Check::kNo);
+  if (!known) return tl::unexpected(known.error());
   std::size_t nodes = 0;
   server.head().tree().walk([&](std::string_view, const store::Node& node) {
     if (node.perms()->owner() == *domid) ++nodes;
@@ -53,7 +55,8 @@ ControlResult of_domain(Server& server, std::string_view text) {
   for (const auto& info : config::quota_infos()) {
     if (info.soft) continue;
     const std::size_t used = info.quota == config::Quota::kNodes ? nodes : 0;
-    reply += fmt::format("{:<17}: {:8} (max {:8})\n", info.name, used, record->quotas[info.quota]);
+    reply +=
+        fmt::format("{:<17}: {:8} (max {:8})\n", info.name, used, (*known)->quotas[info.quota]);
   }
   return reply;
 }

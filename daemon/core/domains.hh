@@ -26,10 +26,11 @@ struct Domain {
   /// The ring's connection, owned by the Server. nullptr: not introduced, or introduced and its
   /// ring is lost (a death that the journal could not take yet).
   Connection* connection = nullptr;
-  std::uint64_t gfn = 0;          ///< as INTRODUCE said
-  std::uint32_t remote_port = 0;  ///< what the ring is bound to
-  bool shutdown_seen = false;     ///< told, and not resumed since (F7, F13)
-  DomId target = kDomIdInvalid;   ///< the guest a stub domain serves
+  ConnectionId connection_id = 0;             ///< its number, also where it is lost
+  std::uint64_t gfn = 0;                      ///< as INTRODUCE said
+  std::uint32_t remote_port = 0;              ///< what the ring is bound to
+  bool shutdown_seen = false;                 ///< told, and not resumed since (F7, F13)
+  DomId target = kDomIdInvalid;               ///< the guest a stub domain serves
   std::optional<std::uint32_t> own_features;  ///< SET_FEATURE
   config::QuotaSettings quotas;
   std::bitset<config::kQuotaCount> own_quotas;  ///< those that were recorded for this domain
@@ -89,6 +90,7 @@ class Domains {
     globals_[quota] = value;
     set_globals_.set(static_cast<std::size_t>(quota));
   }
+  [[nodiscard]] const config::QuotaSettings& configured() const noexcept { return configured_; }
   /// Back to what is configured.
   void reset_globals() noexcept {
     globals_ = configured_;

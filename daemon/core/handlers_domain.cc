@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <limits>
 
 #include "daemon/core/handlers.hh"
 #include "daemon/core/server.hh"
@@ -21,9 +21,27 @@ tl::expected<DomId, Error> one_domid(const Request& request, EmptyDomId empty) {
 tl::expected<DomId, Error> introduced_guest(Server& server, const Request& request) {
   const auto domid = one_domid(request, EmptyDomId::kReject);
   if (!domid) return domid;
-  if (*domid == server.domains().store_domid()) return tl::unexpected(Error::kInval);
-  if (!server.domains().introduced(*domid)) return tl::unexpected(Error::kNoent);
+  const Domains& domains = server.domains();
+  if (*domid == domains.store_domid() || *domid == domains.control_domid()) {
+    return tl::unexpected(Error::kInval);
+  }
+  if (!domains.introduced(*domid)) return tl::unexpected(Error::kNoent);
   return domid;
+}
+
+/// The answer to a request that changes the state beside the tree: it waits for what it recorded,
+/// also where that was only a part.
+Reply changed(const tl::expected<void, Error>& done) {
+  Reply reply = done ? reply_data() : reply_error(done.error());
+  reply.wrote = true;
+  reply.from_head = true;
+  return reply;
+}
+
+/// The answer to a question about that state.
+Reply told(Reply reply) {
+  reply.from_head = true;
+  return reply;
 }
 
 Reply text_reply(Server& server, std::string_view text) {
@@ -45,45 +63,39 @@ Reply handle_introduce(Server& server, const Request& request) {
   if (strings.count < 3) return reply_error(Error::kInval);
   const auto domid = protocol::parse_domid(strings.at[0], EmptyDomId::kReject);
   if (!domid) return reply_error(domid.error());
-  // gfn and port are read leniently; what they name is the hypervisor's matter (B14).
-  if (protocol::parse_lenient(strings.at[2]) <= 0) return reply_error(Error::kInval);
-  server.observer().warn(fmt::format(
-      "INTRODUCE of domain {} answered EINVAL: without Xen there is no ring to map (this daemon "
-      "serves sockets only)",
-      *domid));
-  return reply_error(Error::kInval);
+  // Both are read leniently; the frame's number is only kept (A22).
+  const std::int64_t gfn = protocol::parse_lenient(strings.at[1]);
+  const std::int64_t port = protocol::parse_lenient(strings.at[2]);
+  if (port <= 0 || port > std::numeric_limits<Port>::max()) return reply_error(Error::kInval);
+  return changed(server.lifecycle().introduce(*domid, static_cast<std::uint64_t>(gfn),
+                                              static_cast<Port>(port)));
 }
 
 Reply handle_release(Server& server, const Request& request) {
   const auto domid = introduced_guest(server, request);
-  return domid ? reply_data() : reply_error(domid.error());
+  return domid ? changed(server.lifecycle().release(*domid)) : reply_error(domid.error());
 }
 
 Reply handle_resume(Server& server, const Request& request) {
   const auto domid = introduced_guest(server, request);
-  return domid ? reply_data() : reply_error(domid.error());
+  return domid ? changed(server.lifecycle().resume(*domid)) : reply_error(domid.error());
 }
 
 Reply handle_set_target(Server& server, const Request& request) {
   const auto strings = protocol::split_strings<2>(request.payload);
   if (strings.count < 2) return reply_error(Error::kInval);
-  for (const std::string_view text : strings.at) {
-    const auto domid = protocol::parse_domid(text, EmptyDomId::kReject);
-    if (!domid) return reply_error(domid.error());
-  }
-  for (const std::string_view text : strings.at) {
-    const auto domid = protocol::parse_domid(text, EmptyDomId::kReject);
-    if (!server.domains().introduced(*domid)) return reply_error(Error::kNoent);
-  }
-  // Only the store domain is introduced here, and it serves no target.
-  return reply_error(Error::kInval);
+  const auto domid = protocol::parse_domid(strings.at[0], EmptyDomId::kReject);
+  if (!domid) return reply_error(domid.error());
+  const auto target = protocol::parse_domid(strings.at[1], EmptyDomId::kReject);
+  if (!target) return reply_error(target.error());
+  return changed(server.lifecycle().set_target(*domid, *target));
 }
 
 Reply handle_is_domain_introduced(Server& server, const Request& request) {
   const auto domid = one_domid(request, EmptyDomId::kReject);
   if (!domid) return reply_error(domid.error());
   const bool introduced = *domid == kDomIdSelf || server.domains().introduced(*domid);
-  return text_reply(server, introduced ? "T" : "F");
+  return told(text_reply(server, introduced ? "T" : "F"));
 }
 
 Reply handle_get_domain_path(Server& server, const Request& request) {
@@ -104,9 +116,9 @@ Reply handle_get_feature(Server& server, const Request& request) {
   if (strings.count != 1) return reply_error(Error::kInval);
   const auto domid = protocol::parse_domid(strings.at[0], EmptyDomId::kIsZero);
   if (!domid) return reply_error(domid.error());
-  const DomainRecord* record = server.domains().record(*domid);
-  if (record == nullptr) return reply_error(Error::kNoent);
-  return text_reply(server, std::to_string(record->features));
+  const auto domain = server.lifecycle().know(*domid, Lifecycle::Check::kNo);
+  if (!domain) return reply_error(domain.error());
+  return told(text_reply(server, std::to_string((*domain)->features())));
 }
 
 Reply handle_set_feature(Server& server, const Request& request) {
@@ -116,12 +128,11 @@ Reply handle_set_feature(Server& server, const Request& request) {
   if (!domid) return reply_error(domid.error());
   const auto value = protocol::parse_decimal(strings.at[1], ~std::uint32_t{0});
   if (!value) return reply_error(Error::kInval);
-  DomainRecord* record = server.domains().record(*domid);
-  if (record == nullptr) return reply_error(Error::kNoent);
-  if (server.domains().introduced(*domid)) return reply_error(Error::kBusy);
-  if ((*value & ~std::uint64_t{kOfferedFeatures}) != 0) return reply_error(Error::kInval);
-  record->features = static_cast<std::uint32_t>(*value);
-  return reply_data();
+  const auto domain = server.lifecycle().know(*domid, Lifecycle::Check::kYes);
+  if (!domain) return told(reply_error(domain.error()));
+  if (server.domains().introduced(*domid)) return told(reply_error(Error::kBusy));
+  if ((*value & ~std::uint64_t{kOfferedFeatures}) != 0) return told(reply_error(Error::kInval));
+  return changed(server.lifecycle().set_features(**domain, static_cast<std::uint32_t>(*value)));
 }
 
 Reply handle_get_quota(Server& server, const Request& request) {
@@ -139,40 +150,45 @@ Reply handle_get_quota(Server& server, const Request& request) {
   if (strings.count == 2) {
     const auto domid = protocol::parse_domid(strings.at[0], EmptyDomId::kReject);
     if (!domid) return reply_error(domid.error());
-    const DomainRecord* record = server.domains().record(*domid);
-    if (record == nullptr) return reply_error(Error::kNoent);
-    settings = &record->quotas;
+    const auto domain = server.lifecycle().know(*domid, Lifecycle::Check::kNo);
+    if (!domain) return reply_error(domain.error());
+    settings = &(*domain)->quotas;
   }
   const auto quota = config::quota_from_name(strings.at[strings.count - 1]);
   if (!quota) return reply_error(Error::kInval);
-  return text_reply(server, std::to_string((*settings)[*quota]));
+  return told(text_reply(server, std::to_string((*settings)[*quota])));
 }
 
 Reply handle_set_quota(Server& server, const Request& request) {
   const auto strings = protocol::split_strings<3>(request.payload);
   if (strings.count < 2 || strings.count > 3) return reply_error(Error::kInval);
-  config::QuotaSettings* settings = &server.domains().globals();
+  Domain* domain = nullptr;
   if (strings.count == 3) {
     const auto domid = protocol::parse_domid(strings.at[0], EmptyDomId::kReject);
     if (!domid) return reply_error(domid.error());
-    DomainRecord* record = server.domains().record(*domid);
-    if (record == nullptr) return reply_error(Error::kNoent);
-    settings = &record->quotas;
+    const auto known = server.lifecycle().know(*domid, Lifecycle::Check::kNo);
+    if (!known) return told(reply_error(known.error()));
+    domain = *known;
   }
   const auto quota = config::quota_from_name(strings.at[strings.count - 2]);
-  if (!quota) return reply_error(Error::kInval);
+  if (!quota) return told(reply_error(Error::kInval));
   const auto value = quota_value(strings.at[strings.count - 1]);
-  if (!value) return reply_error(value.error());
-  (*settings)[*quota] = *value;
-  return reply_data();
+  if (!value) return told(reply_error(value.error()));
+  return changed(server.lifecycle().set_quota(domain, *quota, *value));
 }
 
 Reply handle_control(Server& server, const Request& request) {
+  const Seq before = server.journal().last_seq();
   auto result = server.control().run(request.payload);
-  if (!result) return reply_error(result.error());
-  server.scratch() = std::move(*result);
-  server.scratch().push_back('\0');
-  return reply_data(server.scratch());
+  Reply reply = reply_error(result ? Error::kInval : result.error());
+  if (result) {
+    server.scratch() = std::move(*result);
+    server.scratch().push_back('\0');
+    reply = reply_data(server.scratch());
+  }
+  reply.wrote = server.journal().last_seq() != before;
+  reply.from_head = reply.wrote;
+  return reply;
 }
 
 }  // namespace vxs::daemon

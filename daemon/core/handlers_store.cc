@@ -25,16 +25,19 @@ Reply run_on_path(Server& server, const Request& request, OperationKind kind,
 /// never matches, and an unknown owner is refused.
 tl::expected<void, Error> bind_incarnations(Server& server, const Connection& connection,
                                             std::vector<protocol::PermEntry>& entries) {
+  // A toolstack makes domains; what it says is about those that exist now.
+  const auto check =
+      connection.caller().privileged ? Lifecycle::Check::kYes : Lifecycle::Check::kNo;
   bool first = true;
   for (auto& entry : entries) {
     const bool any = entry.domid == kDomIdAny && connection.has_feature(kFeatureDomIdAny);
     if (any) {
       if (first) return tl::unexpected(Error::kInval);
       entry.incarnation = 0;
-    } else if (const auto life = server.domains().incarnation(entry.domid)) {
+    } else if (const auto life = server.lifecycle().life_of(entry.domid, check)) {
       entry.incarnation = *life;
     } else {
-      if (first) return tl::unexpected(Error::kNoent);
+      if (life.error() != Error::kNoent || first) return tl::unexpected(life.error());
       entry.incarnation = kIncarnationStale;
     }
     first = false;

@@ -8,6 +8,18 @@ namespace vxs::daemon {
 
 using protocol::Error;
 
+namespace {
+
+/// A ring's watches are records, and the answer waits for them.
+Reply recorded(const Connection& connection) {
+  Reply reply = reply_data();
+  reply.wrote = connection.peer().ring;
+  reply.from_head = reply.wrote;
+  return reply;
+}
+
+}  // namespace
+
 Reply handle_watch(Server& server, const Request& request) {
   Connection& connection = request.connection;
   const auto strings = protocol::split_strings<3>(request.payload);
@@ -29,14 +41,23 @@ Reply handle_watch(Server& server, const Request& request) {
   if (!raw.starts_with('/') && !raw.starts_with('@')) {
     watch.hidden_prefix = path->size() - raw.size();
   }
+  if (server.watches().has(connection, *path, watch.token)) return reply_error(Error::kExist);
+  const auto kept = server.lifecycle().watch_added(
+      connection, store::WatchAdded{.connection = connection.id(),
+                                    .path = *path,
+                                    .token = watch.token,
+                                    .depth = watch.depth,
+                                    .relative = watch.hidden_prefix != 0});
+  if (!kept) return reply_error(kept.error());
   const auto added = server.watches().add(connection, std::move(watch));
   if (!added) return reply_error(added.error());
   server.observer().object(true, "watch", *added);
 
-  Reply reply = reply_data();
-  server.send_reply(connection, request.header, reply);
+  Reply reply = recorded(connection);
+  server.answer(request, reply);
   // The initial event says the path as the client spelled it and asks nobody's permission (B9).
-  server.send_event(**added, Watches::visible_path(**added, (*added)->path), 0);
+  server.send_event(**added, Watches::visible_path(**added, (*added)->path),
+                    reply.wrote ? server.journal().last_seq() : 0);
   reply.sent = true;
   return reply;
 }
@@ -46,15 +67,23 @@ Reply handle_unwatch(Server& server, const Request& request) {
   if (strings.count != 2) return reply_error(Error::kInval);
   const auto path = canonical_path(server, request.connection, strings.at[0], Names::kSpecialToo);
   if (!path) return reply_error(path.error());
-  const auto removed = server.watches().remove(request.connection, *path, strings.at[1]);
-  if (!removed) return reply_error(removed.error());
-  return reply_data();
+  Connection& connection = request.connection;
+  if (!server.watches().has(connection, *path, strings.at[1])) return reply_error(Error::kNoent);
+  const auto kept = server.lifecycle().watch_removed(connection, *path, strings.at[1]);
+  if (!kept) return reply_error(kept.error());
+  (void)server.watches().remove(connection, *path, strings.at[1]);
+  if (connection.peer().ring && connection.watches.empty()) connection.next_watch = 0;
+  return recorded(connection);
 }
 
 Reply handle_reset_watches(Server& server, const Request& request) {
-  server.watches().remove_all(request.connection);
-  server.drop_branches(request.connection);
-  return reply_data();
+  Connection& connection = request.connection;
+  const auto kept = server.lifecycle().watches_reset(connection);
+  if (!kept) return reply_error(kept.error());
+  server.watches().remove_all(connection);
+  connection.next_watch = 0;
+  server.drop_branches(connection);
+  return recorded(connection);
 }
 
 }  // namespace vxs::daemon

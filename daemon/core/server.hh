@@ -4,6 +4,7 @@
 // One thread: the main thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -17,8 +18,11 @@
 #include "daemon/core/connection.hh"
 #include "daemon/core/control.hh"
 #include "daemon/core/domains.hh"
+#include "daemon/core/lifecycle.hh"
 #include "daemon/core/observer.hh"
 #include "daemon/core/request.hh"
+#include "daemon/core/rings.hh"
+#include "daemon/core/state_trail.hh"
 #include "daemon/core/watches.hh"
 #include "protocol/wire.hh"
 #include "store/journal/journal.hh"
@@ -34,6 +38,13 @@ struct ServerOptions {
   /// A socket with more events than this undelivered is closed (A14); a ring gets no more.
   std::size_t max_event_bytes = 16U << 20;
   transactions::PinLimits pins = {};
+  LifecycleOptions lifecycle = {};
+};
+
+/// The way to Xen and its guests; both nullptr without Xen. They outlive the Server.
+struct Xen {
+  Hypervisor* hypervisor = nullptr;
+  Rings* rings = nullptr;
 };
 
 /// Counters for `CONTROL vxs-status` and tests.
@@ -52,7 +63,7 @@ class Server {
   /// All references must outlive the Server. `head` is the recovered tree and belongs to the Server
   /// from now on.
   Server(const ServerOptions& options, store::Journal& journal, Clock& clock,
-         transactions::Head& head, Domains& domains, Observer& observer);
+         transactions::Head& head, Domains& domains, Observer& observer, Xen xen = {});
 
   /// A version of the tree and the record it came with.
   struct Version {
@@ -88,10 +99,16 @@ class Server {
   void reset_ring(Connection& connection);
   /// A number for a new connection, never used twice within a state directory.
   [[nodiscard]] ConnectionId new_connection_id() noexcept { return next_connection_++; }
+  /// `id` is in use, by a connection of an earlier run.
+  void note_connection_id(ConnectionId id) noexcept {
+    next_connection_ = std::max(next_connection_, id + 1);
+  }
   /// The number the next connection gets.
   [[nodiscard]] ConnectionId next_connection_id() const noexcept { return next_connection_; }
 
   // --- the loop's side -------------------------------------------------------
+  /// What Xen says of all domains now, by ascending domid: for a VIRQ_DOM_EXC (F7).
+  void scan_domains(std::span<const DomainInfo> now) { lifecycle_.scan(now); }
   /// End of a pass of the loop: hands the journal what was appended, and releases what is safe.
   void end_of_pass();
   /// The journal says that more became safe, or that its thread failed.
@@ -100,14 +117,21 @@ class Server {
   /// wants to be called again soon.
   bool tick();
 
+  /// At start, once, before anything else but record_start(): see Lifecycle::recover().
+  void recover(const store::SystemState& state, std::span<const DomainInfo> now,
+               const Lifecycle::AttachOwn& attach_own);
+
   // --- handlers' side --------------------------------------------------------
   [[nodiscard]] transactions::Head& head() noexcept { return head_; }
   [[nodiscard]] Domains& domains() noexcept { return domains_; }
+  [[nodiscard]] Lifecycle& lifecycle() noexcept { return lifecycle_; }
   [[nodiscard]] Watches& watches() noexcept { return watches_; }
   [[nodiscard]] Clock& clock() noexcept { return clock_; }
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
   [[nodiscard]] const store::Journal& journal() const noexcept { return journal_; }
   [[nodiscard]] const ServerCounters& counters() const noexcept { return counters_; }
+  /// nullptr if there is none.
+  [[nodiscard]] Connection* find_connection(ConnectionId id) noexcept;
   [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size(); }
   [[nodiscard]] std::size_t branch_count() const noexcept { return branches_.size(); }
   [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
@@ -121,7 +145,12 @@ class Server {
   [[nodiscard]] Reply end_transaction(const Request& request, bool commit);
   void drop_branch(Connection& connection, TxId id);
   void drop_branches(Connection& connection);
-  /// A commit of the daemon's own. Errors: kNospc, kIo when the journal refuses.
+  /// Appends a change of the state beside the tree. Errors: kNospc, kIo when the journal refuses.
+  [[nodiscard]] tl::expected<void, protocol::Error> record_state(const store::StateChange& change);
+  /// A commit of the daemon's own, with its events. Errors: as record_state().
+  [[nodiscard]] tl::expected<void, protocol::Error> commit_daemon(
+      std::span<const store::Change> changes, std::string_view note);
+  /// The same at the end of a pass: not from within a request.
   [[nodiscard]] tl::expected<void, protocol::Error> commit_own(
       std::span<const store::Change> changes, std::string_view note);
   /// The StartRecord of this run.
@@ -129,12 +158,16 @@ class Server {
                                                                  std::uint64_t incarnation,
                                                                  std::string_view version);
 
+  /// Sends the reply to a request, and remembers the request if the reply waits for the journal.
+  void answer(const Request& request, const Reply& reply);
   void send_reply(Connection& connection, const protocol::Header& request, const Reply& reply);
   /// Queues an event for a watch; dropped if it would not fit a message (B9), merged by D14.
   void send_event(Watch& watch, std::string_view path, Seq required);
 
  private:
   [[nodiscard]] tl::expected<Seq, protocol::Error> append(store::Record record, Seq seq);
+  /// Makes an appended commit the head.
+  void apply(std::span<const store::Change> changes, Seq seq, DomId author);
   [[nodiscard]] Reply commit_request(Connection& connection, std::span<const store::Change> changes,
                                      std::string_view ok);
   void fire(const std::vector<transactions::Fired>& fired, const store::Tree& before, Seq seq);
@@ -163,6 +196,9 @@ class Server {
   transactions::BranchSet branches_;
   Control control_;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  NoRings no_rings_;
+  Lifecycle lifecycle_;
+  StateTrail trail_;  ///< unless the journal is immediate
   ConnectionId next_connection_;
   std::vector<Connection*> dirty_;  ///< sockets
   std::vector<Connection*> dirty_rings_;

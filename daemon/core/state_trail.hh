@@ -1,5 +1,5 @@
 // The state beside the tree as it was at the newest safe record, for journals that are not safe at
-// once (design §5): what a checkpoint may contain, and what a rollback goes back to.
+// once (design §5): what a rollback goes back to.
 #pragma once
 
 #include <deque>

@@ -67,6 +67,10 @@ tl::expected<void, Error> Watches::remove(Connection& connection, std::string_vi
   return {};
 }
 
+bool Watches::has(const Connection& connection, std::string_view path, std::string_view token) {
+  return connection.watches.contains(watch_key(path, token));
+}
+
 void Watches::remove_all(Connection& connection) {
   for (auto& [key, watch] : connection.watches) index_.remove(watch.path, &watch);
   size_ -= connection.watches.size();
@@ -83,6 +87,19 @@ void Watches::fire(const transactions::Fired& fired, const store::Tree& before,
   if (fired.removed && fired.children_first) fire_below(fired, before, emit);
   fire_node(fired, before, after, emit);
   if (fired.removed && !fired.children_first) fire_below(fired, before, emit);
+}
+
+void Watches::fire_special(std::string_view name, std::optional<DomId> domid,
+                           const store::Tree& tree, const Emit& emit) {
+  if (size_ == 0) return;
+  std::string path(name);
+  if (domid) path += '/' + std::to_string(*domid);
+  matches_.clear();
+  index_.match(path, [this](Watch* watch) { matches_.push_back(watch); });
+  sort_for_delivery(matches_);
+  for (Watch* watch : matches_) {
+    if (may_hear(watch->connection->caller(), name, {}, true, tree)) emit(*watch, path);
+  }
 }
 
 void Watches::fire_node(const transactions::Fired& fired, const store::Tree& before,

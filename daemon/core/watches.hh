@@ -27,6 +27,8 @@ class Watches {
                                                            std::string_view path,
                                                            std::string_view token);
   void remove_all(Connection& connection);
+  [[nodiscard]] static bool has(const Connection& connection, std::string_view path,
+                                std::string_view token);
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return index_.bytes(); }
@@ -38,6 +40,11 @@ class Watches {
   /// Reports one fired path. `before` and `after` are the tree around the commit.
   void fire(const transactions::Fired& fired, const store::Tree& before, const store::Tree& after,
             const Emit& emit);
+
+  /// Reports "@name", or with `domid` "@name/<domid>" (D18), to those who may read the special node
+  /// or "/" (D19).
+  void fire_special(std::string_view name, std::optional<DomId> domid, const store::Tree& tree,
+                    const Emit& emit);
 
   /// The path a watcher is told for `path` (D3).
   [[nodiscard]] static std::string_view visible_path(const Watch& watch, std::string_view path);

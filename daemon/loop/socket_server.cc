@@ -105,6 +105,7 @@ void SocketServer::add_client(int fd) {
   Connection::Peer peer;
   peer.id = server_.new_connection_id();
   peer.caller.domid = server_.domains().store_domid();
+  peer.caller.privileged = server_.domains().sockets_privileged();
   ucred credentials{};
   socklen_t length = sizeof credentials;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {

@@ -1,0 +1,252 @@
+// From values to living domains and back: recovery, checkpoints, rollback.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "daemon/core/lifecycle.hh"
+#include "daemon/core/server.hh"
+
+namespace vxs::daemon {
+
+using store::SystemState;
+
+// --- out ---------------------------------------------------------------------
+
+SystemState Lifecycle::capture() const {
+  SystemState state;
+  for (const auto& [domid, domain] : domains_.all()) {
+    auto& out = state.domains[domid];
+    out.incarnation = domain.incarnation;
+    out.handle = domain.handle;
+    out.unique_id = domain.unique_id;
+    out.introduced = domain.introduced;
+    out.connection = domain.connection_id;
+    out.gfn = domain.gfn;
+    out.remote_port = domain.remote_port;
+    out.shutdown_seen = domain.shutdown_seen;
+    out.target = domain.target;
+    out.features = domain.own_features;
+    for (const auto& quota : config::quota_infos()) {
+      if (domain.own_quotas[static_cast<std::size_t>(quota.quota)]) {
+        out.quotas.emplace(quota.name, domain.quotas[quota.quota]);
+      }
+    }
+    const Connection* connection = domain.connection;
+    if (connection == nullptr || (connection->watches.empty() && !connection->frozen)) continue;
+    auto& session = state.connections[connection->id()];
+    session.frozen = connection->frozen;
+    session.next_watch = connection->next_watch;
+    for (const auto& [key, watch] : connection->watches) {
+      session.watches.emplace(
+          std::pair(watch.path, watch.token),
+          SystemState::WatchState{
+              .depth = watch.depth, .relative = watch.hidden_prefix != 0, .number = watch.number});
+    }
+  }
+  for (const auto& quota : config::quota_infos()) {
+    if (domains_.set_globals()[static_cast<std::size_t>(quota.quota)]) {
+      state.global_quotas.emplace(quota.name, domains_.globals()[quota.quota]);
+    }
+  }
+  return state;
+}
+
+// --- in ----------------------------------------------------------------------
+
+void Lifecycle::take_globals(const SystemState& state) {
+  domains_.reset_globals();
+  for (const auto& [name, value] : state.global_quotas) {
+    if (const auto quota = config::quota_from_name(name)) domains_.set_global(*quota, value);
+  }
+}
+
+void Lifecycle::take_settings(Domain& domain, const SystemState::DomainState& state) {
+  domain.shutdown_seen = state.shutdown_seen;
+  domain.target = state.target;
+  domain.own_features = state.features;
+  for (const auto& quota : config::quota_infos()) {
+    const auto index = static_cast<std::size_t>(quota.quota);
+    const auto own = state.quotas.find(std::string(quota.name));
+    domain.own_quotas[index] = own != state.quotas.end();
+    domain.quotas[quota.quota] =
+        own != state.quotas.end() ? own->second : domains_.configured()[quota.quota];
+  }
+}
+
+Domain& Lifecycle::revive(DomId domid, const SystemState::DomainState& state) {
+  Domain& domain = domains_.add(domid);
+  domain.incarnation = state.incarnation;
+  domain.handle = state.handle;
+  domain.unique_id = state.unique_id;
+  domain.introduced = state.introduced;
+  domain.connection_id = state.connection;
+  domain.gfn = state.gfn;
+  domain.remote_port = state.remote_port;
+  take_settings(domain, state);
+  return domain;
+}
+
+void Lifecycle::take_watches(Connection& connection, const SystemState& state) {
+  server_.watches().remove_all(connection);
+  connection.next_watch = 0;
+  connection.frozen = false;
+  const auto found = state.connections.find(connection.id());
+  if (found == state.connections.end()) return;
+  const std::string base = fmt::format("/local/domain/{}/", connection.caller().domid);
+  for (const auto& [key, kept] : found->second.watches) {
+    Watch watch;
+    watch.path = key.first;
+    watch.token = key.second;
+    watch.depth = kept.depth;
+    if (kept.relative) watch.hidden_prefix = base.size();
+    connection.next_watch = kept.number;
+    (void)server_.watches().add(connection, std::move(watch));
+  }
+  connection.next_watch = found->second.next_watch;
+  connection.frozen = found->second.frozen;
+}
+
+void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> now,
+                        const AttachOwn& attach_own) {
+  take_globals(state);
+  if (!with_xen()) {
+    recover_without_xen(state);
+    return;
+  }
+  nodes_.rebuild(server_.head().tree());
+  recover_own(state, attach_own);
+
+  std::vector<DomId> gone;
+  for (const auto& [domid, kept] : state.domains) {
+    if (domid == domains_.store_domid()) continue;
+    Domain& domain = revive(domid, kept);
+    const auto info = std::find_if(now.begin(), now.end(),
+                                   [id = domid](const auto& one) { return one.domid == id; });
+    bool lives = info != now.end() && !info->dying && same_life(domain, *info) &&
+                 (kept.incarnation != 0 || domains_.permanent(domid));
+    // Design §6: where lives have no number, a port that can be bound again is the other half of
+    // the proof.
+    if (lives && kept.introduced) {
+      lives = rings_.attach(domid, kept.remote_port, false).has_value();
+      if (lives) connect(domain, kept.connection, Rings::Begin::kResumed, &state);
+    }
+    if (!lives) gone.push_back(domid);
+  }
+  for (const DomId domid : domains_.ids()) apply_target(*domains_.find(domid));
+  for (const DomId domid : gone) {
+    server_.observer().info(
+        fmt::format("domain {} is not what it was before the restart: cleaning up", domid));
+    die(*domains_.find(domid));
+  }
+  // Nodes whose owner nobody remembers: the journal was lost, and the tree came from the history.
+  for (const DomId domid : nodes_.domids()) {
+    if (domains_.find(domid) != nullptr) continue;
+    const auto named = nodes_.named(domid);
+    const bool owns = std::any_of(named.begin(), named.end(), [id = domid](const auto& node) {
+      return node.perms->owner() == id;
+    });
+    if (owns) (void)clean_nodes(domid, "is not known any more");
+  }
+}
+
+void Lifecycle::recover_own(const SystemState& state, const AttachOwn& attach_own) {
+  const DomId own = domains_.store_domid();
+  const auto kept = state.domains.find(own);
+  const bool was_introduced = kept != state.domains.end() && kept->second.introduced;
+  if (kept != state.domains.end()) {
+    (void)revive(own, kept->second);
+  } else {
+    DomainInfo info;
+    info.domid = own;
+    if (!make(info)) (void)domains_.add(own);  // the record comes with the introduction's
+  }
+  Domain& domain = *domains_.find(own);
+  if (!attach_own) return;
+  const auto port = attach_own();
+  if (!port) {
+    server_.observer().error(
+        fmt::format("the ring of domain {}, in which this daemon runs, cannot be served ({}): its "
+                    "kernel has no access to the store",
+                    own, std::strerror(port.error())));
+    return;
+  }
+  const ConnectionId id = was_introduced ? domain.connection_id : server_.new_connection_id();
+  const bool changed = !was_introduced || domain.remote_port != *port;
+  domain.introduced = true;
+  domain.remote_port = *port;
+  connect(domain, id, Rings::Begin::kResumed, was_introduced ? &state : nullptr);
+  if (!changed) return;
+  owed_introductions_.insert(own);
+  settle_all();
+}
+
+void Lifecycle::recover_without_xen(const SystemState& state) {
+  for (const auto& [domid, kept] : state.domains) {
+    if (kept.incarnation == 0 && !kept.introduced) {
+      (void)revive(domid, kept);
+    } else {
+      (void)record(store::DomainGone{.domid = domid});  // of a time with Xen
+    }
+  }
+}
+
+// --- back --------------------------------------------------------------------
+
+void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::Kept>& lost) {
+  if (with_xen()) nodes_.rebuild(server_.head().tree());
+  if (lost.empty()) return;
+  scan_due_ = true;
+  for (const DomId domid : domains_.ids()) {
+    Domain& domain = *domains_.find(domid);
+    const auto kept = safe.domains.find(domid);
+    const bool known = kept != safe.domains.end() && kept->second.incarnation == domain.incarnation;
+    if (known && kept->second.introduced == domain.introduced) continue;
+    if (domid == domains_.store_domid()) {
+      if (domain.introduced) owed_introductions_.insert(domid);
+    } else if (!known) {
+      forget(domain);
+    } else if (domain.introduced) {
+      disconnect(domain);
+      domain.introduced = false;
+      domain.connection_id = 0;
+      domain.gfn = 0;
+      domain.remote_port = 0;
+    }
+  }
+  take_globals(safe);
+  for (const auto& [domid, kept] : safe.domains) {
+    Domain* domain = domains_.find(domid);
+    if (domain == nullptr) {
+      // Its end is what was lost. A released ring is served again; a dead one ends once more.
+      domain = &revive(domid, kept);
+      if (kept.introduced && rings_.attach(domid, kept.remote_port, false)) {
+        connect(*domain, kept.connection, Rings::Begin::kResumed, &safe);
+      } else if (kept.introduced) {
+        dead_.insert(domid);
+      }
+      continue;
+    }
+    take_settings(*domain, kept);
+    if (domain->connection != nullptr) take_watches(*domain->connection, safe);
+    // What the ring is bound to stays so, whoever was told otherwise.
+    if (domain->introduced && domain->remote_port != kept.remote_port) {
+      owed_introductions_.insert(domid);
+    }
+  }
+  for (const DomId domid : domains_.ids()) apply_target(*domains_.find(domid));
+  // A stream that began anew cannot be taken back either.
+  for (const auto& one : lost) {
+    const auto* reset = std::get_if<store::ConnectionReset>(&one.change());
+    Connection* connection =
+        reset == nullptr ? nullptr : server_.find_connection(reset->connection);
+    if (connection == nullptr) continue;
+    server_.watches().remove_all(*connection);
+    connection->next_watch = 0;
+    connection->frozen = reset->frozen;
+    connection->owed_reset = reset->frozen;
+    owed_resets_.insert(connection->id());
+  }
+}
+
+}  // namespace vxs::daemon
