@@ -7,12 +7,14 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "daemon/app/host.hh"
 #include "daemon/app/initial_tree.hh"
 #include "daemon/app/log_commands.hh"
 #include "daemon/app/version.hh"
+#include "daemon/hypervisor/xen_hypervisor.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -31,13 +33,14 @@ Daemon::Daemon(const config::Config& config, int listen_fd)
       env_(store::make_posix_env()),
       trace_(config.log_dir),
       observer_(trace_, clock_),
-      domains_(0, config.quotas),
+      domains_(config.store_domid, config.quotas, config.control_domid),
       boot_id_(boot_id()) {}
 
 Daemon::~Daemon() {
   history_.reset();
   checkpointer_.reset();
   sockets_.reset();
+  rings_.reset();
   server_.reset();
   head_.reset();
 }
@@ -45,11 +48,58 @@ Daemon::~Daemon() {
 process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
                                                              bool xen_present, int listen_fd) {
   std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd));
-  const auto recovered = daemon->recover(xen_present);
+  if (xen_present) {
+    if (const auto opened = daemon->open_xen(); !opened) return tl::unexpected(opened.error());
+  }
+  const auto recovered = daemon->recover(daemon->hypervisor_ != nullptr);
   if (!recovered) return tl::unexpected(recovered.error());
   const auto begun = daemon->begin();
   if (!begun) return tl::unexpected(begun.error());
   return daemon;
+}
+
+// --- Xen ---------------------------------------------------------------------
+
+process::StartResult<void> Daemon::open_xen() {
+  XenHypervisor::Paths paths;
+  paths.port = config_.own_event;
+  auto opened = XenHypervisor::open(std::move(paths));
+  if (!opened) {
+    if (config_.xen == config::XenMode::kOn) {
+      return process::start_error(fmt::format("--xen on: {}", opened.error()));
+    }
+    spdlog::warn("{}; serving sockets only", opened.error());
+    return {};
+  }
+  hypervisor_ = std::move(*opened);
+  rings_ = std::make_unique<RingServer>(loop_, *hypervisor_);
+  return {};
+}
+
+process::StartResult<void> Daemon::recover_domains() {
+  if (!hypervisor_) {
+    server_->recover(report_.system, {}, {});
+    return {};
+  }
+  rings_->start(*server_);
+  const auto now = hypervisor_->domains();
+  if (!now) {
+    return process::start_error(
+        fmt::format("Xen cannot say which domains there are: {}", std::strerror(now.error())),
+        now.error());
+  }
+  server_->recover(report_.system, *now,
+                   [this] { return rings_->attach_own(config_.store_domid); });
+  const auto watching = rings_->watch_domains([this] { server_->scan_domains(); });
+  if (!watching) {
+    return process::start_error(
+        fmt::format("the event of domains that end (VIRQ_DOM_EXC) cannot be bound: {}; is another "
+                    "xenstored running?",
+                    std::strerror(watching.error())),
+        watching.error());
+  }
+  spdlog::info("serving {} rings of {} domains", rings_->ring_count(), now->size());
+  return {};
 }
 
 // --- recovery ----------------------------------------------------------------
@@ -78,7 +128,7 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
 }
 
 process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) {
-  store::Tree tree = initial_tree(stats_, perms_);
+  store::Tree tree = initial_tree(stats_, perms_, config_.control_domid);
   report_ = {};
   auto journal = store::open_journal(*env_, options, perms_, tree, report_, [this] {
     loop_.post([this] { server_->journal_progressed(); });
@@ -118,7 +168,7 @@ bool Daemon::history_is_needed() const {
 }
 
 process::StartResult<void> Daemon::recover_from_history(const store::JournalOptions& options) {
-  store::Tree tree = initial_tree(stats_, perms_);
+  store::Tree tree = initial_tree(stats_, perms_, config_.control_domid);
   std::vector<std::string> missing;
   const std::string_view why = report_.fresh ? "no journal and no checkpoint found"
                                              : "the journal does not have the newest records";
@@ -135,7 +185,7 @@ process::StartResult<void> Daemon::recover_from_history(const store::JournalOpti
         why, config_.history_dir(), *seq);
     for (const auto& path : missing) spdlog::warn("history does not have the value of {}", path);
   } else {
-    tree = initial_tree(stats_, perms_);
+    tree = initial_tree(stats_, perms_, config_.control_domid);
   }
   history_taken_at_ = options.keep_after_reboot ? *seq : 0;
   const auto written =
@@ -168,8 +218,11 @@ void Daemon::handle_signals() {
 process::StartResult<void> Daemon::begin() {
   // Before anybody can know our pid: a signal must not end us half-way.
   handle_signals();
-  server_ = std::make_unique<Server>(ServerOptions{.first_connection = report_.last_connection + 1},
-                                     *journal_, clock_, *head_, domains_, observer_);
+  ServerOptions options;
+  options.first_connection = report_.last_connection + 1;
+  options.lifecycle.keep_orphans = config_.keep_orphans;
+  server_ = std::make_unique<Server>(options, *journal_, clock_, *head_, domains_, observer_,
+                                     Xen{.hypervisor = hypervisor_.get(), .rings = rings_.get()});
   starts_ = report_.starts + 1;
   history_border_ = 0;
   const bool empty = head_->tree().node_count() == 1 && head_->tree().root().generation() == 0;
@@ -181,6 +234,7 @@ process::StartResult<void> Daemon::begin() {
     const auto made = make_initial_tree(*server_);
     if (!made) spdlog::error("the initial tree could not be recorded");
   }
+  if (const auto found = recover_domains(); !found) return found;
   if (!config_.trace_file.empty()) {
     if (const auto opened = trace_.set_file(config_.trace_file); !opened) {
       return process::start_error(fmt::format("cannot open the trace file {}", config_.trace_file));
@@ -195,7 +249,7 @@ process::StartResult<void> Daemon::begin() {
       Checkpointer::Hooks{
           .post = [this](auto task) { loop_.post(std::move(task)); },
           .done = [this](Seq seq, const auto& result) { after_checkpoint(seq, result); },
-          .capture = [] { return store::SystemState{}; }});
+          .capture = [this] { return server_->lifecycle().capture(); }});
   add_control_commands();
   if (config_.history) {
     start_history();
@@ -245,12 +299,18 @@ void Daemon::run() {
 }
 
 void Daemon::one_pass() {
-  loop_.run_once(sockets_->has_backlog());
+  loop_.run_once(sockets_->has_backlog() || (rings_ && rings_->has_backlog()));
   sockets_->serve_backlog();
+  if (rings_) rings_->serve_backlog();
   server_->end_of_pass();
-  sockets_->flush();
+  flush();
   tell_checkpointer();
   if (journal_->wants_preparation()) journal_->prepare();
+}
+
+void Daemon::flush() {
+  sockets_->flush();
+  if (rings_) rings_->flush();
 }
 
 // Every pass, so that a rollback is told before what was appended after it counts as safe.
@@ -314,6 +374,7 @@ void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
 void Daemon::shut_down() {
   spdlog::info("stopping: writing a checkpoint and bringing history up to date");
   sockets_->stop_reading();
+  if (rings_) rings_->stop_reading();
   server_->end_of_pass();
   // With `disk` the last batch may still be on its way: what was done is answered.
   const auto until = clock_.monotonic_us() + kSyncPatienceUs;
@@ -322,7 +383,7 @@ void Daemon::shut_down() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   server_->journal_progressed();
-  sockets_->flush();
+  flush();
   if (history_) {
     history_->stop(kHistoryPatienceMs, [this] { loop_.run_once(true); });
     if (history_->durable_seq() < journal_->safe_seq()) {

@@ -12,12 +12,14 @@
 #include "daemon/core/log_observer.hh"
 #include "daemon/core/server.hh"
 #include "daemon/history/history_thread.hh"
+#include "daemon/hypervisor/hypervisor.hh"
 #include "daemon/logging/trace_file.hh"
 #include "daemon/loop/event_loop.hh"
 #include "daemon/loop/socket_server.hh"
 #include "daemon/process/instance.hh"
 #include "daemon/process/notify.hh"
 #include "daemon/process/start_error.hh"
+#include "daemon/rings/ring_server.hh"
 #include "store/env.hh"
 #include "store/journal/journal.hh"
 #include "transactions/head.hh"
@@ -26,8 +28,8 @@ namespace vxs::daemon {
 
 class Daemon {
  public:
-  /// Everything until requests can be answered: recovers the state, opens the trace. `xen_present`
-  /// decides what a reboot means. Errors: a sentence for the operator; the process exits 1.
+  /// Everything until requests can be answered: recovers the state, opens the trace. `xen_present`:
+  /// guests are to be served. Errors: a sentence for the operator; the process exits 1.
   [[nodiscard]] static process::StartResult<std::unique_ptr<Daemon>> create(
       const config::Config& config, bool xen_present, int listen_fd);
   ~Daemon();
@@ -38,15 +40,20 @@ class Daemon {
  private:
   Daemon(const config::Config& config, int listen_fd);
 
+  /// --xen auto that finds Xen closed to us serves sockets only.
+  process::StartResult<void> open_xen();
   process::StartResult<void> recover(bool xen_present);
   process::StartResult<void> open_journal(store::JournalOptions& options);
   [[nodiscard]] bool history_is_needed() const;
   process::StartResult<void> recover_from_history(const store::JournalOptions& options);
   process::StartResult<void> begin();
+  /// Rings and domains as they were, as far as they still are.
+  process::StartResult<void> recover_domains();
   void handle_signals();
   void start_history();
   void add_control_commands();
   void one_pass();
+  void flush();
   void housekeeping();
   void after_checkpoint(Seq seq, const store::IoResult<void>& result);
   void start_checkpoint();
@@ -69,6 +76,8 @@ class Daemon {
   store::RecoveryReport report_;
   std::unique_ptr<store::Journal> journal_;
   std::unique_ptr<transactions::Head> head_;
+  std::unique_ptr<Hypervisor> hypervisor_;  ///< none without Xen
+  std::unique_ptr<RingServer> rings_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<SocketServer> sockets_;
   std::unique_ptr<Checkpointer> checkpointer_;

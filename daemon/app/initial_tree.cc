@@ -11,10 +11,13 @@ using protocol::PermEntry;
 using store::Change;
 using store::ChangeKind;
 
-constexpr std::array<PermEntry, 1> kDom0Only{PermEntry{.domid = 0, .access = Access::kNone}};
-constexpr std::array<PermEntry, 2> kAllMayRead{
-    PermEntry{.domid = 0, .access = Access::kNone},
-    PermEntry{.domid = kDomIdAny, .access = Access::kRead}};
+store::PermRef private_list(store::PermTable& perms, DomId control) {
+  return perms.intern(std::array{PermEntry{.domid = control, .access = Access::kNone}});
+}
+store::PermRef readable_list(store::PermTable& perms, DomId control) {
+  return perms.intern(std::array{PermEntry{.domid = control, .access = Access::kNone},
+                                 PermEntry{.domid = kDomIdAny, .access = Access::kRead}});
+}
 
 Change perms_of(std::string_view path, store::PermRef perms) {
   return Change{.kind = ChangeKind::kSetPerms,
@@ -33,16 +36,18 @@ Change node(std::string_view path, store::PermRef perms) {
 
 }  // namespace
 
-store::Tree initial_tree(store::TreeStats& stats, store::PermTable& perms) {
-  return {stats, perms.intern(kDom0Only), perms.intern(kDom0Only), perms.intern(kAllMayRead)};
+store::Tree initial_tree(store::TreeStats& stats, store::PermTable& perms, DomId control) {
+  return {stats, private_list(perms, control), private_list(perms, control),
+          readable_list(perms, control)};
 }
 
 tl::expected<void, protocol::Error> make_initial_tree(Server& server) {
   store::PermTable& perms = server.head().perm_table();
-  const store::PermRef dom0 = perms.intern(kDom0Only);
-  const std::vector<Change> changes{perms_of("/", dom0), perms_of("@introduceDomain", dom0),
-                                    perms_of("@releaseDomain", perms.intern(kAllMayRead)),
-                                    node("/tool", dom0), node("/tool/xenstored", dom0)};
+  const DomId control = server.domains().control_domid();
+  const store::PermRef own = private_list(perms, control);
+  const std::vector<Change> changes{perms_of("/", own), perms_of("@introduceDomain", own),
+                                    perms_of("@releaseDomain", readable_list(perms, control)),
+                                    node("/tool", own), node("/tool/xenstored", own)};
   return server.commit_own(changes, "initial tree");
 }
 

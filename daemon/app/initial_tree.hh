@@ -7,8 +7,9 @@
 
 namespace vxs::daemon {
 
-/// "/" and the two special nodes alone, before any record.
-[[nodiscard]] store::Tree initial_tree(store::TreeStats& stats, store::PermTable& perms);
+/// "/" and the two special nodes alone, before any record; all belongs to the control domain.
+[[nodiscard]] store::Tree initial_tree(store::TreeStats& stats, store::PermTable& perms,
+                                       DomId control = 0);
 
 /// Commits what a fresh store contains: the permissions of "/", `@introduceDomain` (n0) and
 /// `@releaseDomain` (n0, readable by all: C8), and /tool/xenstored, so that the journal says all of

@@ -28,12 +28,11 @@ int serve(const config::Config& config, process::Startup& startup) {
   for (const auto& warning : config.warnings) spdlog::warn("{}", warning);
 
   const auto xen = process::find_xen(config.xen);
-  if (!xen) return fail(xen.error().text);
-  xen->warning ? spdlog::warn("{}", xen->sentence) : spdlog::info("{}", xen->sentence);
+  spdlog::info("{}", xen.sentence);
 
   auto instance = process::Instance::acquire(config);
   if (!instance) return fail(instance.error().text);
-  auto daemon = daemon::Daemon::create(config, xen->present, instance->listen_fd());
+  auto daemon = daemon::Daemon::create(config, xen.present, instance->listen_fd());
   if (!daemon) return fail(daemon.error().text);
   if (const auto published = instance->publish_pid(); !published) {
     return fail(published.error().text);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/config/quota.hh"
+#include "protocol/ids.hh"
 #include "store/journal/journal.hh"
 
 namespace vxs::config {
@@ -65,6 +66,13 @@ struct Config {
   /// Bytes all journal segments may have together. Default: 256 MiB or a tenth of the machine's
   /// memory, whichever is less; at least 64 MiB.
   std::uint64_t journal_budget_bytes = 256U << 20;
+  /// -m: the domain the daemon runs in. Default 0.
+  DomId store_domid = 0;
+  /// -p: the domain that may do everything. Default 0.
+  DomId control_domid = 0;
+  /// -e: the remote port of the store domain's own ring, instead of what the kernel says; 0
+  /// (default): ask the kernel.
+  std::uint32_t own_event = 0;
   /// How long a watch event is kept for a ring that takes none (-w watch-event). Default 20 s;
   /// 0: for ever.
   std::chrono::seconds watch_event_timeout{20};

@@ -129,6 +129,18 @@ void add_files_and_form(CLI::App& app, CommandLine& line) {
            kOnOffWords, settings.history);
   add_word(app, "--xen", "auto|on|off", "Serve guests of this host (default auto)",
            &xen_mode_from_word, kXenWords, settings.xen);
+  const auto domid = [&app](const char* names, const char* help, std::optional<DomId>& setting) {
+    add_value(app, names, "DOMID", help, [=, &setting](const std::string& text) {
+      setting = static_cast<DomId>(number_or_throw(names, text, kDomIdFirstReserved - 1));
+    });
+  };
+  domid("-m,--master-domid", "The domain this daemon runs in (default 0)", settings.store_domid);
+  domid("-p,--priv-domid", "The domain that may do everything (default 0)", settings.control_domid);
+  add_value(app, "-e,--event", "PORT",
+            "Event channel of the ring of this daemon's domain (default: what the kernel says)",
+            [&](const std::string& text) {
+              settings.own_event = number_or_throw("-e,--event", text, ~std::uint32_t{0});
+            });
   app.add_flag_callback(
       "-K,--keep-orphans", [&] { settings.keep_orphans = true; },
       "Keep nodes of a domain that is gone (a security risk)");
@@ -184,10 +196,7 @@ void add_unavailable(CLI::App& app) {
     const char* comes_with;
     bool takes_value;
   };
-  static constexpr std::array<Unavailable, 4> kUnavailable{{
-      {"-m,--master-domid", "rings (guests of a hypervisor)", true},
-      {"-p,--priv-domid", "rings (guests of a hypervisor)", true},
-      {"-e,--event", "rings (guests of a hypervisor)", true},
+  static constexpr std::array<Unavailable, 1> kUnavailable{{
       {"-U,--live-update", "hot swap (taking over from a running daemon)", false},
   }};
   for (const Unavailable& option : kUnavailable) {

@@ -120,6 +120,9 @@ tl::expected<Config, ConfigError> resolve(const Settings& options,
   config.history = choose.value(&Settings::history, config.history);
   config.after_reboot = choose.value(&Settings::after_reboot, config.after_reboot);
   config.xen = choose.value(&Settings::xen, config.xen);
+  config.store_domid = choose.value(&Settings::store_domid, config.store_domid);
+  config.control_domid = choose.value(&Settings::control_domid, config.control_domid);
+  config.own_event = choose.value(&Settings::own_event, config.own_event);
   config.journal_budget_bytes = choose.value(&Settings::journal_budget_bytes,
                                              default_journal_budget(environment.memory_bytes));
   config.watch_event_timeout = std::chrono::seconds(

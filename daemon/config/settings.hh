@@ -39,6 +39,9 @@ struct Settings {
   std::optional<AfterReboot> after_reboot;
   std::optional<XenMode> xen;
   std::optional<std::uint64_t> journal_budget_bytes;
+  std::optional<DomId> store_domid;
+  std::optional<DomId> control_domid;
+  std::optional<std::uint32_t> own_event;
   std::optional<std::uint32_t> watch_event_seconds;
   std::array<std::optional<std::uint32_t>, kQuotaCount> quotas;
   std::vector<std::string> trace_control;

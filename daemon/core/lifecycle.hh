@@ -77,6 +77,8 @@ class Lifecycle {
   void session_ended(Connection& connection);
   /// What Xen said of all domains, by ascending domid (F7..F10).
   void scan(std::span<const DomainInfo> now);
+  /// The same after asking Xen; an answer that does not come is asked for again.
+  void scan_now();
   /// Tries again what the journal or Xen refused. Cheap when nothing waits.
   void retry();
 
@@ -125,7 +127,6 @@ class Lifecycle {
   [[nodiscard]] Result<void> clean_nodes(DomId domid, std::string_view how);
   void forget(Domain& domain);
   void fire(std::string_view name, std::optional<DomId> domid);
-  void scan_again();
 
   void take_settings(Domain& domain, const store::SystemState::DomainState& state);
   void take_globals(const store::SystemState& state);

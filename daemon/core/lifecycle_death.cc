@@ -177,11 +177,9 @@ void Lifecycle::scan(std::span<const DomainInfo> now) {
   if (told) fire("@releaseDomain", {});  // D18: one for all that shut down
 }
 
-void Lifecycle::scan_again() {
-  if (!with_xen()) {
-    scan_due_ = false;
-    return;
-  }
+void Lifecycle::scan_now() {
+  scan_due_ = with_xen();
+  if (!scan_due_) return;
   const auto now = hypervisor_->domains();
   if (now) {
     scan(*now);
@@ -231,7 +229,7 @@ void Lifecycle::retry() {
       dead_.erase(domid);
     }
   }
-  if (scan_due_) scan_again();
+  if (scan_due_) scan_now();
 }
 
 }  // namespace vxs::daemon

@@ -109,6 +109,7 @@ class Server {
   // --- the loop's side -------------------------------------------------------
   /// What Xen says of all domains now, by ascending domid: for a VIRQ_DOM_EXC (F7).
   void scan_domains(std::span<const DomainInfo> now) { lifecycle_.scan(now); }
+  void scan_domains() { lifecycle_.scan_now(); }
   /// End of a pass of the loop: hands the journal what was appended, and releases what is safe.
   void end_of_pass();
   /// The journal says that more became safe, or that its thread failed.

@@ -141,7 +141,8 @@ HypervisorResult<std::unique_ptr<RingPage>> XenHypervisor::map_ring(DomId domid)
 }
 
 HypervisorResult<OwnRing> XenHypervisor::map_own_ring() {
-  const auto port = read_port(paths_.own_port);
+  const auto port =
+      paths_.port != 0 ? HypervisorResult<Port>(paths_.port) : read_port(paths_.own_port);
   if (!port) return tl::unexpected(port.error());
   const process::Descriptor file(::open(paths_.own_page.c_str(), O_RDWR | O_CLOEXEC));
   if (!file) return tl::unexpected(errno);

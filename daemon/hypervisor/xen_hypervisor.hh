@@ -21,6 +21,7 @@ class XenHypervisor final : public Hypervisor {
   struct Paths {
     std::string own_page = "/proc/xen/xsd_kva";
     std::string own_port = "/proc/xen/xsd_port";
+    Port port = 0;  ///< instead of what own_port holds, unless 0 (-e)
   };
 
   /// Errors: a sentence for the operator; where Xen is absent, or we may not talk to it.

@@ -27,25 +27,21 @@ std::span<const std::string> event_channel_devices() {
   return devices;
 }
 
-StartResult<XenPresence> find_xen(config::XenMode mode, std::span<const std::string> devices) {
+XenPresence find_xen(config::XenMode mode, std::span<const std::string> devices) {
   XenPresence found;
   if (mode == config::XenMode::kOff) {
     found.sentence = "--xen off: serving sockets only";
     return found;
   }
+  if (mode == config::XenMode::kOn) {
+    found.present = true;
+    found.sentence = "--xen on: serving guests";
+    return found;
+  }
   const std::string device = first_that_opens(devices);
   found.present = !device.empty();
-  if (mode == config::XenMode::kOn) {
-    return start_error(
-        "--xen on: serving guests needs rings, which are not available yet (" +
-        (found.present ? device + " opens" : std::string("and no event-channel device opens")) +
-        "); use --xen auto or off to serve sockets only");
-  }
   if (found.present) {
-    found.warning = true;
-    found.sentence = "Xen is here (" + device +
-                     " opens), but rings are not available yet: serving sockets only, guests are "
-                     "not served";
+    found.sentence = "Xen is here (" + device + " opens): serving guests";
   } else {
     found.sentence = "no event-channel device opens, so there is no Xen: serving sockets only";
   }

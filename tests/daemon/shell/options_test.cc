@@ -172,12 +172,21 @@ TEST_F(Options, I1_UnknownOptionsAndPositionalArgumentsAreFatal) {
 }
 
 TEST_F(Options, I1_WhatComesLaterIsAnErrorThatSaysWithWhat) {
-  for (const char* option : {"-m", "--master-domid", "-p", "--priv-domid", "-e", "--event"}) {
-    EXPECT_THAT(bad({option, "1"}), HasSubstr("comes with rings")) << option;
-  }
-  EXPECT_THAT(bad({"--event=1"}), HasSubstr("comes with rings"));
   EXPECT_THAT(bad({"-U"}), HasSubstr("comes with hot swap"));
   EXPECT_THAT(bad({"--live-update"}), HasSubstr("comes with hot swap"));
+}
+
+TEST_F(Options, I1_A4_SplitStores) {
+  const Config plain = good({"-N"});
+  EXPECT_EQ(plain.store_domid, 0);
+  EXPECT_EQ(plain.control_domid, 0);
+  EXPECT_EQ(plain.own_event, 0U);
+  const Config split = good({"--master-domid", "3", "--priv-domid=1", "-e", "7"});
+  EXPECT_EQ(split.store_domid, 3);
+  EXPECT_EQ(split.control_domid, 1);
+  EXPECT_EQ(split.own_event, 7U);
+  EXPECT_THAT(bad({"-m", "32752"}), HasSubstr("-m"));
+  EXPECT_THAT(bad({"-p", "x"}), HasSubstr("-p"));
 }
 
 TEST_F(Options, I2_RemovedOptionsWarnAndAreIgnored) {
