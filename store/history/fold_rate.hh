@@ -20,7 +20,8 @@ class FoldRate {
 
   /// The number of records that the commit with this record may hold: 1, 4, 16 or 64. Counts the
   /// share of a commit that the record costs. A domain may make a second's worth of commits at
-  /// once; beyond that they are folded, more and more, until it is at its rate.
+  /// once; beyond that they are folded, more and more, until it is at its rate. dom0 has no rate,
+  /// as it has no quotas (G1): what toolstacks do stays single as long as history keeps up.
   [[nodiscard]] unsigned next(DomId domid, std::int64_t time_us, std::int64_t lag_us);
 
  private:

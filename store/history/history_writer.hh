@@ -20,9 +20,9 @@ struct HistoryOptions {
   std::string boot_id;     ///< Boot: trailer
   std::string version;     ///< for the repository's description and README
   bool sync = true;        ///< fsync packs before they become visible
-  /// Commits per second of one domain, by the records' times, that stay single; beyond that (and
-  /// whenever history lags, note_lag()) up to 64 records are folded into one commit that lists
-  /// them. A second's worth may come at once. 0: nothing is folded.
+  /// Commits per second of one guest, by the records' times, that stay single; beyond that (and for
+  /// everybody whenever history lags, note_lag()) up to 64 records are folded into one commit that
+  /// lists them. A second's worth may come at once. 0: nothing is folded.
   std::uint32_t fold_rate = 200;
   /// Directories kept in memory; cold ones are dropped and read back from the packs. A quarter more
   /// for as long as one record takes. Smaller than what is written in turn, every commit reads.

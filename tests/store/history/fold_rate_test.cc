@@ -58,6 +58,12 @@ TEST(FoldRate, LagFoldsEverybodyAndAClockThatGoesBackGivesNothing) {
   EXPECT_NE(rate.next(5, 1000, 0), 1U);
 }
 
+TEST(FoldRate, G1_Dom0IsFoldedOnlyWhenHistoryLags) {
+  FoldRate rate(200);
+  EXPECT_EQ(commits_of(rate, 0, 100'000, 0, 1), 100'000);
+  EXPECT_EQ(rate.next(0, 1'000'000, 500'001), 4U);
+}
+
 TEST(FoldRate, ARateOfZeroNeverFolds) {
   FoldRate rate(0);
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(rate.next(5, 0, 60'000'000), 1U);
