@@ -69,7 +69,8 @@ bool first_domid_zero(const Difference& d) {
 
 bool depth_watch(const Difference& d) {
   return is(d, support::kWatch) && arguments(d).size() == 3 && quiet_but_initial(d) &&
-         (answered(d, "EINVAL", "OK") || answered(d, "EINVAL", "EEXIST"));
+         (answered(d, "EINVAL", "OK") || answered(d, "EINVAL", "EEXIST") ||
+          (is_guest(d.step.client) && answered(d, "EINVAL", "ENOSPC")));
 }
 
 bool long_path(const Difference& d) {
@@ -117,6 +118,17 @@ bool special_permissions_read(const Difference& d) {
          both_quiet(d);
 }
 
+bool special_permissions_refused(const Difference& d) {
+  return is(d, support::kSetPerms) && is_guest(d.step.client) &&
+         first_argument(d.step.payload).starts_with('@') && answered(d, "EINVAL", "EACCES") &&
+         both_quiet(d);
+}
+
+bool watch_quota(const Difference& d) {
+  return is(d, support::kWatch) && is_guest(d.step.client) && answered(d, "E2BIG", "ENOSPC") &&
+         both_quiet(d);
+}
+
 // Numbers strtol takes and a strict reader does not.
 bool odd_permission_number(const Difference& d) {
   const auto list = arguments(d);
@@ -130,7 +142,8 @@ bool odd_permission_number(const Difference& d) {
 
 bool unwatch_malformed(const Difference& d) {
   const std::string_view path = first_argument(d.step.payload);
-  return is(d, support::kUnwatch) && (!absolute(path) || path.size() > 3072) &&
+  return is(d, support::kUnwatch) &&
+         (!absolute(path) || path.size() > (is_guest(d.step.client) ? 2048U : 3072U)) &&
          answered(d, "ENOENT", "EINVAL") && both_quiet(d);
 }
 
@@ -204,6 +217,16 @@ bool entries_of_the_dead(const Difference& d) {
     if (!same && (i == 0 || all[i].substr(1) == "0")) return false;
   }
   return found == left.size();
+}
+
+// Taking the entries away is a change of the node. Only where guests are.
+bool generation_after_death(const Difference& d) {
+  Observation subject = d.subject;
+  subject.generation = d.reference.generation;
+  const auto& reachable = d.reference.reachable;
+  return d.reference.generation == "same" && d.subject.generation == "new" &&
+         std::find(reachable.begin() + kSockets, reachable.end(), true) != reachable.end() &&
+         replies_agree(d.step, d.reference, subject) && both_quiet(d);
 }
 
 bool release_order(const Difference& d) {
@@ -284,7 +307,7 @@ void set_same_permissions(Lockstep& pair, const Difference& d) {
   pair.subject().quietly(d.step, support::kSetPerms, payload);
 }
 
-constexpr std::array<Intended, 22> kIntended{{
+constexpr std::array<Intended, 25> kIntended{{
     {"B9", "WATCH with a depth: EINVAL; accepted, sockets have feature 4", depth_watch, unwatch},
     {"C5", "a path of 2049 to 3072 bytes: EINVAL; allowed to the privileged", long_path, unwatch},
     {"B18", "GET_DOMAIN_PATH of no domid: what atoi makes of it; EINVAL", domain_path_of_junk,
@@ -296,6 +319,9 @@ constexpr std::array<Intended, 22> kIntended{{
     {"F5", "INTRODUCE of domain 0: rebinds its ring; refused with EINVAL", introduce_zero, nullptr},
     {"B16", "SET_TARGET of domain 0 to itself: OK; EINVAL, as B15 has it", target_zero, nullptr},
     {"B7", "GET_PERMS of a special node: EINVAL; as of any other", special_permissions_read,
+     nullptr},
+    {"L20", "WATCH over the quota: E2BIG; ENOSPC", watch_quota, nullptr},
+    {"B8", "SET_PERMS of a special node by a guest: EINVAL; EACCES", special_permissions_refused,
      nullptr},
     {"B8", "permission numbers with sign, space, octal zero, over 65535: taken; EINVAL",
      odd_permission_number, set_same_permissions},
@@ -310,6 +336,8 @@ constexpr std::array<Intended, 22> kIntended{{
      order_of_two_deaths, nullptr},
     {"C16", "permission entries of the dead: shown, without effect; gone", entries_of_the_dead,
      nullptr},
+    {"C16", "generation of a node with entries of the dead: the same; another",
+     generation_after_death, nullptr},
     {"B0.9", "RELEASE: its events before or after the reply; before it", release_order, nullptr},
     {"B19", "GET_FEATURE and SET_FEATURE: ENOSYS; known", feature_message, nullptr},
     {"B21", "GET_QUOTA and SET_QUOTA: ENOSYS; known", quota_message, nullptr},
