@@ -1,0 +1,127 @@
+// Life and death over a journal that can lose what it took (design §5): what was lost did not
+// happen, except where a ring cannot be put back.
+#include "tests/daemon/domains/life_fixture.hh"
+
+namespace vxs::test {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class Rollback : public LifeTest {
+ protected:
+  Rollback() : LifeTest(FakeJournal::Mode::kLater) {}
+
+  std::string safely(daemon::Connection& who, std::uint32_t type, std::string_view payload) {
+    begin(who, type, payload);
+    safe();
+    std::string answer = "nothing";
+    for (const auto& text : take(who)) {
+      if (!text.starts_with("event ")) answer = text;
+    }
+    return answer;
+  }
+  daemon::Connection& safe_guest(DomId domid, std::uint8_t life = 1) {
+    hypervisor.make(domid, life);
+    EXPECT_EQ(safely(*dom0, wire::kIntroduce, zstrings({std::to_string(domid), "1", "3"})), "OK");
+    return *rings.rings.at(domid).connection;
+  }
+};
+
+TEST_F(Rollback, AnIntroductionAnswersAndTellsWhenItIsSafe) {
+  EXPECT_EQ(safely(*dom0, wire::kWatch, zstrings({"@introduceDomain", "i"})), "OK");
+  (void)take(*dom0);
+  hypervisor.make(5, 1);
+  begin(*dom0, wire::kIntroduce, zstrings({"5", "1", "3"}));
+  EXPECT_THAT(take(*dom0), IsEmpty());
+  safe();
+  EXPECT_THAT(take(*dom0), ElementsAre("event @introduceDomain i", "OK"));
+}
+
+TEST_F(Rollback, ALostIntroductionDidNotHappen) {
+  hypervisor.make(5, 1);
+  begin(*dom0, wire::kIntroduce, zstrings({"5", "1", "3"}));
+  lose(ENOSPC);
+  EXPECT_THAT(take(*dom0), ElementsAre("ENOSPC"));
+  EXPECT_FALSE(rings.rings.contains(5));
+  EXPECT_EQ(is_introduced(5), "F");
+  mend();
+  auto& one = safe_guest(5);
+  EXPECT_NE(one.caller().incarnation, 0U);
+}
+
+TEST_F(Rollback, ALostReleaseServesTheRingAgainWithItsWatches) {
+  auto& one = safe_guest(5);
+  const auto id = one.id();
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  EXPECT_EQ(safely(*dom0, wire::kWrite, zstrings({"/a"}) + "1"), "OK");
+  EXPECT_EQ(safely(*dom0, wire::kSetPerms, zstrings({"/a", "n5"})), "OK");
+  (void)rings.take_log();
+  begin(*dom0, wire::kRelease, zstrings({"5"}));
+  lose(EIO);
+  EXPECT_THAT(take(*dom0), ElementsAre("EIO"));
+  EXPECT_THAT(rings.take_log(), ElementsAre("detach 5", "attach 5 3", "resumed 5"));
+  mend();
+  auto& again = *rings.rings.at(5).connection;
+  EXPECT_EQ(again.id(), id);
+  EXPECT_EQ(safely(*dom0, wire::kWrite, zstrings({"/a"}) + "2"), "OK");
+  EXPECT_THAT(take(again), ElementsAre("event /a t"));
+  EXPECT_EQ(safely(again, wire::kRead, zstrings({"/a"})), "2");
+  expect_index_matches();
+}
+
+TEST_F(Rollback, ALostDeathHappensAgain) {
+  (void)safe_guest(5);
+  EXPECT_EQ(safely(*dom0, wire::kWrite, zstrings({"/a"}) + "1"), "OK");
+  EXPECT_EQ(safely(*dom0, wire::kSetPerms, zstrings({"/a", "n5"})), "OK");
+  EXPECT_EQ(safely(*dom0, wire::kWatch, zstrings({"@releaseDomain", "r"})), "OK");
+  (void)take(*dom0);
+  hypervisor.exist.erase(5);
+  rings.broken.insert(5);
+  scan();
+  lose(EIO);
+  EXPECT_THAT(take(*dom0), IsEmpty());
+  EXPECT_EQ(read(*dom0, "/a"), "1");
+  mend();
+  safe();
+  EXPECT_THAT(take(*dom0), ElementsAre("event @releaseDomain r"));
+  EXPECT_EQ(read(*dom0, "/a"), "ENOENT");
+  expect_index_matches();
+}
+
+TEST_F(Rollback, LostWatchesAreGoneAndLostRemovalsToo) {
+  auto& one = safe_guest(5);
+  EXPECT_EQ(safely(*dom0, wire::kSetPerms, zstrings({"/", "r0"})), "OK");
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "kept"})), "OK");
+  (void)take(one);
+  begin(one, wire::kUnwatch, zstrings({"/a", "kept"}));
+  auto& two = *rings.rings.at(0).connection;
+  begin(two, wire::kWatch, zstrings({"/a", "lost"}));
+  lose(EIO);
+  EXPECT_THAT(take(one), ElementsAre("EIO"));
+  EXPECT_THAT(take(two), ElementsAre("EIO"));
+  mend();
+  EXPECT_EQ(safely(*dom0, wire::kWrite, zstrings({"/a"}) + "2"), "OK");
+  EXPECT_THAT(take(one), ElementsAre("event /a kept"));
+  EXPECT_THAT(take(two), IsEmpty());
+}
+
+TEST_F(Rollback, ARingThatBeganAnewStaysSoAndItsRecordFollows) {
+  auto& one = safe_guest(5);
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  server().reset_ring(one);
+  lose(EIO);
+  EXPECT_TRUE(one.watches.empty());
+  mend();
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  EXPECT_EQ(one.watches.size(), 1U);
+  // What was recorded is what is there: going back once more changes nothing.
+  const auto captured = server().lifecycle().capture();
+  begin(*dom0, wire::kSetQuota, zstrings({"nodes", "5"}));
+  lose(EIO);
+  EXPECT_TRUE(server().lifecycle().capture() == captured);
+}
+
+}  // namespace
+}  // namespace vxs::test
