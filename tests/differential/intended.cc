@@ -248,6 +248,20 @@ std::vector<support::Event> topmost(const std::vector<support::Event>& events) {
 
 // Where nodes of one lie below those of another that dies with it, who goes first decides whether
 // they go on their own.
+// A shutdown not yet told, and a death, seen at one look.
+bool shutdown_and_death(const Difference& d) {
+  if (!kills(d) || !replies_agree(d.step, d.reference, d.subject)) return false;
+  const auto released = [](const auto& events) {
+    return std::count_if(events.begin(), events.end(),
+                         [](const auto& event) { return event.path == "@releaseDomain"; });
+  };
+  return std::equal(d.reference.events.begin(), d.reference.events.end(), d.subject.events.begin(),
+                    [&](const auto& mine, const auto& theirs) {
+                      return merged(topmost(mine)) == merged(topmost(theirs)) &&
+                             released(mine) <= released(theirs);
+                    });
+}
+
 bool order_of_two_deaths(const Difference& d) {
   return d.step.kind == Kind::kDestroy && domids_in(d.step).size() == 2 &&
          replies_agree(d.step, d.reference, d.subject) &&
@@ -307,7 +321,7 @@ void set_same_permissions(Lockstep& pair, const Difference& d) {
   pair.subject().quietly(d.step, support::kSetPerms, payload);
 }
 
-constexpr std::array<Intended, 25> kIntended{{
+constexpr std::array<Intended, 26> kIntended{{
     {"B9", "WATCH with a depth: EINVAL; accepted, sockets have feature 4", depth_watch, unwatch},
     {"C5", "a path of 2049 to 3072 bytes: EINVAL; allowed to the privileged", long_path, unwatch},
     {"B18", "GET_DOMAIN_PATH of no domid: what atoi makes of it; EINVAL", domain_path_of_junk,
@@ -334,6 +348,8 @@ constexpr std::array<Intended, 25> kIntended{{
      nullptr},
     {"F9", "two deaths at one moment: the longest introduced first; in any order",
      order_of_two_deaths, nullptr},
+    {"D18", "a shutdown and a death seen at one look: one @releaseDomain; one each",
+     shutdown_and_death, nullptr},
     {"C16", "permission entries of the dead: shown, without effect; gone", entries_of_the_dead,
      nullptr},
     {"C16", "generation of a node with entries of the dead: the same; another",
