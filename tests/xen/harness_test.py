@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 from harness import archive, listing, markers
