@@ -59,7 +59,10 @@ create() {
   } >"/tmp/$1.cfg"
   rm -f "$(console "$1")"
   xl create "/tmp/$1.cfg" || return
-  within 150 console_says "$1" '^guest ready'
+  pause=2 within 150 console_says "$1" '^guest ready' || {
+    tail -n 30 "$(console "$1")"
+    return 1
+  }
 }
 
 # ensure NAME [DISK_IMAGE]: the guest of that name, created if it does not run.

@@ -2,7 +2,7 @@
 # checks: guest destroyed release-announced gone back-end-gone
 # shellcheck shell=dash
 
-check guest ensure beta /tmp/beta.img
+check guest ensure beta /tmp/beta.img || exit
 id=$(domid beta)
 timeout -s KILL 100 xenstore-watch -s -n 2 @releaseDomain >/tmp/releases &
 releases=$!

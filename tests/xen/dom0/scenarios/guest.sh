@@ -25,7 +25,7 @@ watch_fires() {
 destroy_all
 timeout -s KILL 200 xenstore-watch -s -n 2 @introduceDomain >/tmp/introductions &
 introductions=$!
-check created ensure alpha /tmp/alpha.img
+check created ensure alpha /tmp/alpha.img || exit
 check introduction-announced wait "$introductions"
 check listed listed
 guest_results
