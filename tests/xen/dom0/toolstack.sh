@@ -86,8 +86,10 @@ ask() {
 answered() { xs read "$1/answer" 2>/dev/null | grep -q "^$2: "; }
 answers() { [ "$(ask "$1" "$2")" = "$3" ]; }
 
-# gone DOMID: neither the hypervisor nor the store knows it.
-gone() { not xl list "$1" >/dev/null 2>&1 && not exists "$(tree_of "$1")"; }
+# gone DOMID: neither the hypervisor nor the store knows it; `history` will ask for its life.
+gone() {
+  not xl list "$1" >/dev/null 2>&1 && not exists "$(tree_of "$1")" && echo "$1" >/tmp/gone
+}
 destroy_all() {
   local id name
   xl list 2>/dev/null | while read -r name id _; do

@@ -7,7 +7,6 @@
 
 # What a guest and its back-ends have in the store; `later` is what the guest writes meanwhile.
 trees() { xs ls -fp / | grep -E "/($1|0)/" | grep -v '/data/'; }
-dead() { not daemon_alive && not daemon_answers; }
 same() {
   trees "$id" >/tmp/after
   [ -s /tmp/after ] && diff /tmp/before /tmp/after
@@ -29,7 +28,7 @@ lsevtchn "$id" | head -n 3
 ask alpha 'later 1'
 pid=$(daemon_pid)
 kill -9 "$pid"
-check killed within 5 dead
+check killed within 10 not daemon_alive
 sleep 6
 lsevtchn "$id" | head -n 3
 rm -f "$daemon_pid_file"
