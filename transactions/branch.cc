@@ -30,11 +30,14 @@ std::string_view Branch::keep(std::string_view bytes) {
   return {copy, bytes.size()};
 }
 
-bool Branch::touch(std::string_view path, std::uint64_t limit) {
+bool Branch::touch(std::string_view path, Limits& limits) {
   const std::size_t hash = std::hash<std::string_view>{}(path);
+  const std::uint64_t limit = limits.transaction_nodes();
   if (limit != 0 && touched_.size() >= limit) {
-    poisoned_ = poisoned_ || !touched_.contains(hash);
-    return touched_.contains(hash);
+    if (touched_.contains(hash)) return true;
+    limits.refused(Resource::kTransactionNodes, self());
+    poisoned_ = true;
+    return false;
   }
   touched_.insert(hash);
   return true;
@@ -42,31 +45,32 @@ bool Branch::touch(std::string_view path, std::uint64_t limit) {
 
 /// E10: a request looks at the node it names, and above a missing one at all up to the nearest that
 /// exists.
-bool Branch::touch_named(std::string_view path, std::size_t ancestor_length, std::uint64_t limit) {
-  bool fits = touch(path, limit);
+bool Branch::touch_named(std::string_view path, std::size_t ancestor_length, Limits& limits) {
+  bool fits = touch(path, limits);
   while (fits && path.size() > std::max<std::size_t>(ancestor_length, 1) && path.front() == '/') {
     path = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
-    fits = touch(path, limit);
+    fits = touch(path, limits);
   }
   return fits;
 }
 
 /// The limits' word on what the request has just done, and what it costs.
-std::optional<protocol::Error> Branch::refused_now(const Limits& limits,
+std::optional<protocol::Error> Branch::refused_now(Limits& limits,
                                                    std::span<const store::Change> made,
                                                    std::size_t& cost) {
   if (made.empty()) return std::nullopt;
   bool fits = true;
   if (made.front().kind == store::ChangeKind::kRemove) {
     work_->walk_from(made.front().path, [&](std::string_view below, const store::Node&) {
-      return fits = touch(below, limits.transaction_nodes());
+      return fits = touch(below, limits);
     });
   }
   if (!fits) return protocol::Error::kNospc;
   if (const auto refused = refused_by_limits(limits, caller_, *work_, made, &made_)) return refused;
   std::size_t changed = 0;
   for (const auto& change : made) changed += change.path.size() + kChangeCost;
-  if (!limits.has_memory({caller_.domid, caller_.incarnation}, cost + changed)) {
+  if (!limits.has_memory(self(), cost + changed)) {
+    limits.refused(Resource::kMemory, self());
     return protocol::Error::kNomem;
   }
   cost += changed;
@@ -74,15 +78,16 @@ std::optional<protocol::Error> Branch::refused_now(const Limits& limits,
 }
 
 Answer Branch::execute(store::PermTable& table, const Operation& operation, std::string& scratch,
-                       const Limits* limits) {
+                       Limits* limits) {
   const std::size_t ancestor_length = work_->lookup(operation.path).ancestor_length;
   std::size_t cost = sizeof(LoggedOperation) + operation.path.size() + operation.value.size();
   if (limits != nullptr) {
     limited_ = true;
-    if (!limits->has_memory({caller_.domid, caller_.incarnation}, cost)) {
+    if (!limits->has_memory(self(), cost)) {
+      limits->refused(Resource::kMemory, self());
       return Answer{.ok = false, .error = protocol::Error::kNomem, .data = {}};
     }
-    if (!touch_named(operation.path, ancestor_length, limits->transaction_nodes())) {
+    if (!touch_named(operation.path, ancestor_length, *limits)) {
       return Answer{.ok = false, .error = protocol::Error::kNospc, .data = {}};
     }
   }
@@ -107,6 +112,7 @@ Answer Branch::execute(store::PermTable& table, const Operation& operation, std:
     if (limits != nullptr) made_.changing(*work_, changes_[i]);
     (void)work_->apply(changes_[i], next_generation());
   }
+  if (limits != nullptr) limits->saw(Resource::kTransactionNodes, touched_.size());
   log_bytes_ += cost + (changes_.size() - first_new) * sizeof(store::Change);
   // A doomed branch is never replayed for its answers, only for what it wrote.
   if (!doomed_ || is_write(operation.kind)) log_.push_back(std::move(logged));
@@ -120,16 +126,17 @@ bool Branch::facts_hold(const store::Tree& head) const {
   return true;
 }
 
-std::optional<protocol::Error> Branch::refused_at_end(const Head& head, const Limits& limits,
+std::optional<protocol::Error> Branch::refused_at_end(const Head& head, Limits& limits,
                                                       bool merges) const {
   if (!merges) {
-    return too_many_nodes(limits, caller_, made_) ? std::optional(protocol::Error::kNospc)
-                                                  : std::nullopt;
+    if (!too_many_nodes(limits, caller_, made_)) return std::nullopt;
+    limits.refused(Resource::kNodes, self());
+    return protocol::Error::kNospc;
   }
   return merge_refused_by_limits(limits, caller_, head.tree(), changes_);
 }
 
-Decision Branch::decide(const Head& head, const Limits* limits) {
+Decision Branch::decide(const Head& head, Limits* limits) {
   if (poisoned_) {
     return Decision{.kind = Decision::Kind::kRefused, .error = protocol::Error::kNomem};
   }

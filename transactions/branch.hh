@@ -88,12 +88,12 @@ class Branch {
   /// call. With `limits`: kNospc for node-size, nodes and transaction-nodes, which poisons the
   /// branch too; kNomem if its owner has no memory for the request.
   [[nodiscard]] Answer execute(store::PermTable& table, const Operation& operation,
-                               std::string& scratch, const Limits* limits = nullptr);
+                               std::string& scratch, Limits* limits = nullptr);
 
   /// What END with "T" does on `head`. A conflict comes before a limit: what fails by limits alone
   /// is kRefused, or the client would try again for ever. After kCommit call release_trees() before
   /// committing, so that the head can change in place.
-  [[nodiscard]] Decision decide(const Head& head, const Limits* limits = nullptr);
+  [[nodiscard]] Decision decide(const Head& head, Limits* limits = nullptr);
 
   /// Drops both versions; only destruction may follow. Decision::changes stay valid.
   void release_trees() noexcept;
@@ -113,12 +113,12 @@ class Branch {
   Seq next_generation() noexcept { return base_seq_ + ++generation_steps_; }
   void doom(Conflict conflict);
   void recount(const store::Tree& base);
-  bool touch(std::string_view path, std::uint64_t limit);
-  bool touch_named(std::string_view path, std::size_t ancestor_length, std::uint64_t limit);
-  std::optional<protocol::Error> refused_now(const Limits& limits,
-                                             std::span<const store::Change> made,
+  [[nodiscard]] Owner self() const noexcept { return {caller_.domid, caller_.incarnation}; }
+  bool touch(std::string_view path, Limits& limits);
+  bool touch_named(std::string_view path, std::size_t ancestor_length, Limits& limits);
+  std::optional<protocol::Error> refused_now(Limits& limits, std::span<const store::Change> made,
                                              std::size_t& cost);
-  std::optional<protocol::Error> refused_at_end(const Head& head, const Limits& limits,
+  std::optional<protocol::Error> refused_at_end(const Head& head, Limits& limits,
                                                 bool merges) const;
 
   TxId id_;

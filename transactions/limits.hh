@@ -13,6 +13,9 @@
 
 namespace vxs::transactions {
 
+/// What a limit is about.
+enum class Resource : std::uint8_t { kNodes, kNodeSize, kTransactionNodes, kMemory };
+
 /// The limits of one caller and what counts against them now. Every limit is allowed exactly (G2);
 /// 0 is none. For callers that are not limited (G1) there is no Limits at all.
 class Limits {
@@ -25,6 +28,10 @@ class Limits {
   [[nodiscard]] virtual std::uint64_t nodes_owned() const noexcept = 0;
   /// May so many bytes more be charged to `owner`, who may be another domain?
   [[nodiscard]] virtual bool has_memory(const Owner& owner, std::uint64_t bytes) const noexcept = 0;
+  /// So much was asked for of what binds a single request or transaction.
+  virtual void saw(Resource resource, std::uint64_t value) noexcept = 0;
+  /// The limit stopped something; `owner` of the memory, else the caller.
+  virtual void refused(Resource resource, const Owner& owner) = 0;
 };
 
 /// May the changes of one request, evaluated on `tree`, be made? `pending`: what its transaction
@@ -32,14 +39,13 @@ class Limits {
 /// Errors: kNospc for node-size or nodes, kNomem for the memory of an owner (not inside a
 /// transaction: it is charged for what it keeps).
 [[nodiscard]] std::optional<protocol::Error> refused_by_limits(
-    const Limits& limits, const Caller& caller, const store::Tree& tree,
+    Limits& limits, const Caller& caller, const store::Tree& tree,
     std::span<const store::Change> changes, const NodeUsage* pending);
 
 /// May a whole transaction's changes be made on `head`, which is not the version they were made on
 /// first (B13)? O(changes). Errors: kNospc.
 [[nodiscard]] std::optional<protocol::Error> merge_refused_by_limits(
-    const Limits& limits, const Caller& caller, store::Tree head,
-    std::span<const store::Change> changes);
+    Limits& limits, const Caller& caller, store::Tree head, std::span<const store::Change> changes);
 
 /// B13: would the caller own too many nodes with those the transaction made?
 [[nodiscard]] bool too_many_nodes(const Limits& limits, const Caller& caller,

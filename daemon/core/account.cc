@@ -41,9 +41,12 @@ void Account::add_memory(std::int64_t& part, std::int64_t bytes) {
     Level& level = levels_[static_cast<std::size_t>(Quota::kSoftMemory)];
     ++level.refused;
     level.refused_us = accounts_.clock_.wall_us();
-    accounts_.say(*this, fmt::format("domain {} uses {} bytes of memory, above its soft limit "
-                                     "soft-memory of {}",
-                                     owner_.domid, used, soft));
+    accounts_.say(*this, [&] {
+      return fmt::format(
+          "domain {} uses {} bytes of memory, above its soft limit "
+          "soft-memory of {}",
+          owner_.domid, used, soft);
+    });
   }
   above_soft_ = above;
   reconsider();
@@ -70,15 +73,43 @@ void Account::hit(Quota quota) {
   Level& level = levels_[static_cast<std::size_t>(quota)];
   ++level.refused;
   level.refused_us = accounts_.clock_.wall_us();
-  accounts_.say(
-      *this, fmt::format("domain {} reached its limit of {} ({}); `vxs quota {}` says more",
-                         owner_.domid, config::quota_info(quota).name, limit(quota), owner_.domid));
+  accounts_.say(*this, [&] {
+    return fmt::format("domain {} reached its limit of {} ({}); `vxs quota {}` says more",
+                       owner_.domid, config::quota_info(quota).name, limit(quota), owner_.domid);
+  });
 }
 
 bool Account::has_memory(const transactions::Owner& owner, std::uint64_t bytes) const noexcept {
   if (owner == owner_) return fits(Quota::kMemory, bytes);
   const Account* other = accounts_.find(owner);
   return other == nullptr || other->fits(Quota::kMemory, bytes);
+}
+
+namespace {
+
+Quota quota_of(transactions::Resource resource) noexcept {
+  switch (resource) {
+    case transactions::Resource::kNodes:
+      return Quota::kNodes;
+    case transactions::Resource::kNodeSize:
+      return Quota::kNodeSize;
+    case transactions::Resource::kTransactionNodes:
+      return Quota::kTransactionNodes;
+    case transactions::Resource::kMemory:
+      break;
+  }
+  return Quota::kMemory;
+}
+
+}  // namespace
+
+void Account::saw(transactions::Resource resource, std::uint64_t value) noexcept {
+  saw(quota_of(resource), value);
+}
+
+void Account::refused(transactions::Resource resource, const transactions::Owner& owner) {
+  Account* other = owner == owner_ ? this : accounts_.find(owner);
+  if (other != nullptr) other->hit(quota_of(resource));
 }
 
 // --- pausing -------------------------------------------------------------------
@@ -119,9 +150,12 @@ void Account::lose_credit(std::int64_t now_us) {
     accounts_.indebted_.push_back(shared_from_this());
   }
   if (credits_ == 0) {
-    accounts_.say(*this, fmt::format("domain {} has used up its credits: its writes made "
-                                     "transactions of others fail; its requests wait",
-                                     owner_.domid));
+    accounts_.say(*this, [&] {
+      return fmt::format(
+          "domain {} has used up its credits: its writes made "
+          "transactions of others fail; its requests wait",
+          owner_.domid);
+    });
   }
   reconsider();
 }
@@ -136,9 +170,12 @@ void Account::wrote(std::uint64_t bytes, std::uint64_t journal_bytes) {
   }
   journal_used_ += bytes;
   if (journal_used_ >= accounts_.journal_share() && !paused_) {
-    accounts_.say(*this, fmt::format("domain {} has used up its share of a journal that is nearly "
-                                     "full; its requests wait until some of it is freed",
-                                     owner_.domid));
+    accounts_.say(*this, [&] {
+      return fmt::format(
+          "domain {} has used up its share of a journal that is nearly "
+          "full; its requests wait until some of it is freed",
+          owner_.domid);
+    });
   }
   reconsider();
 }

@@ -107,6 +107,8 @@ class Account final : public transactions::Limits, public std::enable_shared_fro
   }
   [[nodiscard]] bool has_memory(const transactions::Owner& owner,
                                 std::uint64_t bytes) const noexcept override;
+  void saw(transactions::Resource resource, std::uint64_t value) noexcept override;
+  void refused(transactions::Resource resource, const transactions::Owner& owner) override;
 
  private:
   friend class Accounts;

@@ -129,11 +129,11 @@ void Accounts::reset_highest() {
   }
 }
 
-void Accounts::say(Account& account, const std::string& sentence) {
+void Accounts::say(Account& account, const std::function<std::string()>& sentence) {
   const std::int64_t now = clock_.monotonic_us();
   if (account.said_us_ && now - *account.said_us_ < kLineUs) return;
   account.said_us_ = now;
-  observer_.warn(sentence);
+  observer_.warn(sentence());
 }
 
 // --- pausing ---------------------------------------------------------------------
@@ -145,7 +145,8 @@ void Accounts::settle(const std::function<void(DomId domid, bool paused)>& pause
   for (const auto& account : touched) {
     account->touched_ = false;
     const bool rests = account->blocked() != 0;
-    if (rests == account->paused_) continue;
+    // Who was stopped and let go since the last time is told too: its transport gave it up.
+    if (rests && account->paused_) continue;
     account->paused_ = rests;
     pause(account->owner().domid, rests);
   }

@@ -79,7 +79,7 @@ class Accounts final : public transactions::NodeLedger {
   friend class RequestInFlight;
   void adjust(const transactions::Owner& owner, std::int64_t nodes, std::int64_t bytes) override;
   void raise(const Account& account, config::Quota quota, std::uint64_t value) noexcept;
-  void say(Account& account, const std::string& sentence);
+  void say(Account& account, const std::function<std::string()>& sentence);
   /// Shares out what is left of the journal when it gets short, and again when some was freed.
   void share_journal(std::uint64_t journal_bytes);
   [[nodiscard]] std::size_t open_count() const noexcept { return open_count_; }

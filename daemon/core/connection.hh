@@ -9,6 +9,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "daemon/core/account.hh"
+#include "daemon/core/observed.hh"
 #include "daemon/core/outbox.hh"
 #include "protocol/error.hh"
 #include "protocol/ids.hh"
@@ -113,6 +115,23 @@ class Connection {
     Seq required = 0;
   };
   std::optional<Pending> pending;
+
+  // --- quotas and fairness ---------------------------------------------------
+  /// What a guest with a ring uses; nullptr for all that nothing limits (G1).
+  std::shared_ptr<Account> account;
+  /// A write of a guest that waits for a privileged transaction (design §4); no further request is
+  /// begun before it.
+  struct Held {
+    protocol::Header header;
+    std::string payload;
+    std::int64_t until_us = 0;
+  };
+  std::optional<Held> held;
+  /// On the list of those whose events may expire (D15).
+  bool expiring = false;
+  /// Privileged: transactions in a row that lost, and what the last of them observed.
+  unsigned losses = 0;
+  std::shared_ptr<const Observed> observed;
 
  private:
   Peer peer_;

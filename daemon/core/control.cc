@@ -34,6 +34,9 @@ Control::Control(Server& server) {
   add("quota-soft", {.parameters = "[set <name> <val>]", .run = [&server](ControlArgs args) {
                        return control_quota_soft(server, args);
                      }});
+  add("vxs-quota", {.parameters = "[<domid>]", .run = [&server](ControlArgs args) {
+                      return control_vxs_quota(server, args);
+                    }});
   add("live-update", {.parameters = "", .run = [](ControlArgs) -> ControlResult {
                         return "Live update is not available in this version of vxenstored.";
                       }});
@@ -64,6 +67,8 @@ Control::Control(Server& server) {
     line("conflicts", counters.conflicts);
     line("events", counters.events);
     line("refused-writes", counters.refused_writes);
+    line("expired-events", counters.expired_events);
+    line("delayed-writes", counters.delayed_writes);
     line("rollbacks", counters.rollbacks);
   });
 }

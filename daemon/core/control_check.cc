@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "daemon/core/server.hh"
 #include "protocol/escape.hh"
 
@@ -9,6 +11,34 @@ namespace vxs::daemon {
 namespace {
 
 constexpr std::size_t kMaxFindings = 20;
+
+/// What the accounts say of each guest's connection against what it has.
+void check_connections(Server& server, const std::function<void(std::string)>& find) {
+  for (const auto& [id, connection] : server.connections()) {
+    if (!connection->account) continue;
+    const Account& account = *connection->account;
+    Account::Memory memory = account.memory();
+    memory.transactions = memory.watches = memory.queue = 0;
+    for (const auto& [key, watch] : connection->watches) {
+      memory.watches += static_cast<std::int64_t>(watch.path.size() + watch.token.size());
+    }
+    for (const auto& [tx, branch] : connection->branches) {
+      memory.transactions += static_cast<std::int64_t>(branch->log_bytes());
+    }
+    memory.queue = static_cast<std::int64_t>(connection->outbox.charged_bytes());
+    if (memory != account.memory() ||
+        account.level(config::Quota::kWatches).now != connection->watches.size() ||
+        account.level(config::Quota::kTransactions).now != connection->branches.size()) {
+      find(fmt::format(
+          "domain {}: {} watches of {} bytes, {} transactions of {} and a queue of {} are "
+          "accounted, it has {} of {}, {} of {} and {}",
+          account.owner().domid, account.level(config::Quota::kWatches).now,
+          account.memory().watches, account.level(config::Quota::kTransactions).now,
+          account.memory().transactions, account.memory().queue, connection->watches.size(),
+          memory.watches, connection->branches.size(), memory.transactions, memory.queue));
+    }
+  }
+}
 
 }  // namespace
 
@@ -48,6 +78,8 @@ ControlResult check_store(Server& server) {
   if (nodes != tree.node_count()) {
     find(fmt::format("the tree counts {} nodes and has {}", tree.node_count(), nodes));
   }
+  for (auto& finding : server.accounts().check(tree)) find(std::move(finding));
+  check_connections(server, find);
   if (findings.empty()) return "OK";
   std::string text;
   for (const auto& finding : findings) {

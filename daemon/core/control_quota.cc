@@ -39,24 +39,18 @@ ControlResult set(Server& server, ControlArgs args, bool soft) {
   return "OK";
 }
 
-/// Quotas bind guests with a ring (G1). Where none is connected, what a domain uses of each is its
-/// nodes.
+/// What the domain has now of each resource, and in parentheses the most it had.
 ControlResult of_domain(Server& server, std::string_view text) {
   const auto domid = protocol::parse_domid(text, protocol::EmptyDomId::kReject);
   if (!domid) return tl::unexpected(domid.error());
   const auto known = server.lifecycle().know(*domid, Lifecycle::Check::kNo);
   if (!known) return tl::unexpected(known.error());
-  std::size_t nodes = 0;
-  server.head().tree().walk([&](std::string_view, const store::Node& node) {
-    if (node.perms()->owner() == *domid) ++nodes;
-    return true;
-  });
+  const Account* account = server.accounts().find({*domid, (*known)->incarnation});
   std::string reply = fmt::format("Domain {}:\n", *domid);
   for (const auto& info : config::quota_infos()) {
     if (info.soft) continue;
-    const std::size_t used = info.quota == config::Quota::kNodes ? nodes : 0;
-    reply +=
-        fmt::format("{:<17}: {:8} (max {:8})\n", info.name, used, (*known)->quotas[info.quota]);
+    const auto level = account != nullptr ? account->level(info.quota) : Account::Level{};
+    reply += fmt::format("{:<17}: {:8} (max {:8})\n", info.name, level.now, level.highest);
   }
   return reply;
 }
@@ -65,20 +59,12 @@ ControlResult maximum(Server& server, ControlArgs args) {
   if (args.size() > 2 || (args.size() == 2 && args[1] != "-r")) {
     return tl::unexpected(Error::kInval);
   }
-  // The highest per-domain values; no guest is connected to a daemon that serves sockets only.
   std::string text = "Max. seen accounting values:\n";
-  std::map<DomId, std::size_t> owned;
-  server.head().tree().walk([&](std::string_view, const store::Node& node) {
-    if (node.perms()->owner() != server.domains().store_domid()) ++owned[node.perms()->owner()];
-    return true;
-  });
-  std::size_t most = 0;
-  for (const auto& [domid, count] : owned) most = std::max(most, count);
   for (const auto& info : config::quota_infos()) {
     if (info.soft) continue;
-    text +=
-        fmt::format("{:<17}: {:8}\n", info.name, info.quota == config::Quota::kNodes ? most : 0);
+    text += fmt::format("{:<17}: {:8}\n", info.name, server.accounts().highest(info.quota));
   }
+  if (args.size() == 2) server.accounts().reset_highest();
   return text;
 }
 

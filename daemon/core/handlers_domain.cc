@@ -174,7 +174,11 @@ Reply handle_set_quota(Server& server, const Request& request) {
   if (!quota) return told(reply_error(Error::kInval));
   const auto value = quota_value(strings.at[strings.count - 1]);
   if (!value) return told(reply_error(value.error()));
-  return changed(server.lifecycle().set_quota(domain, *quota, *value));
+  const auto kept = server.lifecycle().set_quota(domain, *quota, *value);
+  if (domain != nullptr) {
+    server.accounts().limits_changed({domain->domid, domain->incarnation});
+  }
+  return changed(kept);
 }
 
 Reply handle_control(Server& server, const Request& request) {

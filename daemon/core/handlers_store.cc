@@ -87,6 +87,14 @@ Reply handle_directory_part(Server& server, const Request& request) {
 
 Reply handle_set_perms(Server& server, const Request& request) {
   if (protocol::count_strings(request.payload) < 2) return reply_error(Error::kInval);
+  if (Account* account = request.connection.account.get()) {  // B8.2
+    const std::size_t entries = protocol::count_strings(request.payload) - 1;
+    if (!account->allows(config::Quota::kNodePermissions, entries)) {
+      account->hit(config::Quota::kNodePermissions);
+      return reply_error(Error::kNospc);
+    }
+    account->saw(config::Quota::kNodePermissions, entries);
+  }
   const auto parts = protocol::split_first(request.payload);
   if (!parts) return reply_error(parts.error());
   auto entries = protocol::parse_perm_entries(parts->rest);

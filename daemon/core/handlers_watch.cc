@@ -10,6 +10,21 @@ using protocol::Error;
 
 namespace {
 
+/// The number of watches before their memory (B9).
+std::optional<Error> refused_by_quota(const Connection& connection, const Watch& watch) {
+  if (!connection.account) return std::nullopt;
+  Account& account = *connection.account;
+  if (!account.fits(config::Quota::kWatches, 1)) {
+    account.hit(config::Quota::kWatches);
+    return Error::kNospc;
+  }
+  if (!account.fits(config::Quota::kMemory, watch.path.size() + watch.token.size())) {
+    account.hit(config::Quota::kMemory);
+    return Error::kNomem;
+  }
+  return std::nullopt;
+}
+
 /// A ring's watches are records, and the answer waits for them.
 Reply recorded(const Connection& connection) {
   Reply reply = reply_data();
@@ -42,6 +57,7 @@ Reply handle_watch(Server& server, const Request& request) {
     watch.hidden_prefix = path->size() - raw.size();
   }
   if (server.watches().has(connection, *path, watch.token)) return reply_error(Error::kExist);
+  if (const auto refused = refused_by_quota(connection, watch)) return reply_error(*refused);
   const auto kept = server.lifecycle().watch_added(
       connection, store::WatchAdded{.connection = connection.id(),
                                     .path = *path,
@@ -49,6 +65,7 @@ Reply handle_watch(Server& server, const Request& request) {
                                     .depth = watch.depth,
                                     .relative = watch.hidden_prefix != 0});
   if (!kept) return reply_error(kept.error());
+  server.charge_journal(connection, path->size() + watch.token.size());
   const auto added = server.watches().add(connection, std::move(watch));
   if (!added) return reply_error(added.error());
   server.observer().object(true, "watch", *added);
@@ -71,6 +88,7 @@ Reply handle_unwatch(Server& server, const Request& request) {
   if (!server.watches().has(connection, *path, strings.at[1])) return reply_error(Error::kNoent);
   const auto kept = server.lifecycle().watch_removed(connection, *path, strings.at[1]);
   if (!kept) return reply_error(kept.error());
+  server.charge_journal(connection, request.payload.size());
   (void)server.watches().remove(connection, *path, strings.at[1]);
   if (connection.peer().ring && connection.watches.empty()) connection.next_watch = 0;
   return recorded(connection);
@@ -80,6 +98,7 @@ Reply handle_reset_watches(Server& server, const Request& request) {
   Connection& connection = request.connection;
   const auto kept = server.lifecycle().watches_reset(connection);
   if (!kept) return reply_error(kept.error());
+  server.charge_journal(connection, 0);
   server.watches().remove_all(connection);
   connection.next_watch = 0;
   server.drop_branches(connection);

@@ -87,6 +87,12 @@ std::optional<std::int64_t> Outbox::oldest_event_us() const noexcept {
   return std::nullopt;
 }
 
+std::size_t Outbox::charged_bytes() const noexcept {
+  std::size_t bytes = 0;
+  for (const auto& message : messages_) bytes += message.size + protocol::kHeaderSize;
+  return bytes;
+}
+
 std::size_t Outbox::expire(std::int64_t until_us) {
   struct Gap {
     std::size_t begin;

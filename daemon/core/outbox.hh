@@ -72,6 +72,8 @@ class Outbox {
   [[nodiscard]] bool empty() const noexcept { return sent_ == bytes_.size(); }
   [[nodiscard]] std::size_t unsent() const noexcept { return bytes_.size() - sent_; }
   [[nodiscard]] std::size_t unsent_event_bytes() const noexcept { return event_bytes_; }
+  /// Of all messages charged: payloads and 16 bytes each. O(messages).
+  [[nodiscard]] std::size_t charged_bytes() const noexcept;
   /// When the oldest event was queued; nothing if none is.
   [[nodiscard]] std::optional<std::int64_t> oldest_event_us() const noexcept;
 

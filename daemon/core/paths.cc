@@ -13,10 +13,17 @@ tl::expected<std::string_view, protocol::Error> canonical_path(Server& server,
   context.is_privileged = connection.caller().privileged;
   context.allow_special = names == Names::kSpecialToo;
   if (!context.is_privileged) {
-    const auto limit = server.domains().globals()[config::Quota::kPathMax];
+    const auto limit = connection.account ? connection.account->limit(config::Quota::kPathMax)
+                                          : server.domains().globals()[config::Quota::kPathMax];
     if (limit != 0) context.guest_limit = limit;
   }
-  return protocol::canonicalize_path(raw, context, server.path_scratch());
+  auto path = protocol::canonicalize_path(raw, context, server.path_scratch());
+  if (path && connection.account) {
+    connection.account->saw(config::Quota::kPathMax, protocol::guest_path_length(*path));
+  } else if (connection.account && raw.size() > context.guest_limit) {
+    connection.account->hit(config::Quota::kPathMax);
+  }
+  return path;
 }
 
 }  // namespace vxs::daemon

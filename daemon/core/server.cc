@@ -10,6 +10,14 @@ using protocol::Error;
 using protocol::Header;
 using protocol::MessageType;
 
+namespace {
+
+/// G6: replies up to this size are never refused: OK and all errors.
+constexpr std::size_t kSmallReply = 16;
+constexpr std::string_view kNoMemory{"ENOMEM\0", 7};
+
+}  // namespace
+
 Server::Server(const ServerOptions& options, store::Journal& journal, Clock& clock,
                transactions::Head& head, Domains& domains, Observer& observer, Xen xen)
     : options_(options),
@@ -18,14 +26,19 @@ Server::Server(const ServerOptions& options, store::Journal& journal, Clock& clo
       head_(head),
       domains_(domains),
       observer_(observer),
+      accounts_(clock, observer, domains.store_domid(), options.journal_budget_bytes),
       branches_(options.pins),
       control_(*this),
-      lifecycle_(*this, domains, xen.hypervisor, xen.rings != nullptr ? *xen.rings : no_rings_,
-                 options.lifecycle),
+      rings_(xen.rings != nullptr ? *xen.rings : no_rings_),
+      lifecycle_(*this, domains, xen.hypervisor, rings_, options.lifecycle),
       next_connection_(options.first_connection) {
+  accounts_.add_tree(head_.tree());
+  head_.set_ledger(&accounts_);
   if (!journal_.immediate()) trail_.begin({});
   keep_version();
 }
+
+Server::~Server() { head_.set_ledger(nullptr); }
 
 // --- connections -------------------------------------------------------------
 
@@ -33,6 +46,7 @@ Connection& Server::add_connection(Connection::Peer peer) {
   auto connection = std::make_unique<Connection>(std::move(peer));
   Connection& added = *connection;
   connections_.emplace(added.id(), std::move(connection));
+  open_account(added);
   observer_.object(true, "connection", &added);
   return added;
 }
@@ -42,8 +56,12 @@ void Server::remove_connection(Connection& connection) {
   drop_branches(connection);
   std::erase(dirty_list(connection), &connection);
   std::erase(waiting_, &connection);
+  std::erase(expiring_, &connection);
+  forget_held(connection);
   observer_.object(false, "connection", &connection);
+  const auto account = connection.account;
   connections_.erase(connection.id());
+  if (account) accounts_.close(account->owner());
 }
 
 Connection* Server::find_connection(ConnectionId id) noexcept {
@@ -74,6 +92,7 @@ void Server::drop_session(Connection& connection) {
   connection.next_watch = 0;
   drop_branches(connection);
   connection.pending.reset();
+  forget_held(connection);
   connection.outbox.clear();
   if (connection.waiting) {
     connection.waiting = false;
@@ -107,7 +126,19 @@ void Server::mark_waiting(Connection& connection, Seq required) {
 void Server::handle(Connection& connection, const Header& header, std::string_view payload) {
   ++counters_.requests;
   if (observer_.tracing()) observer_.request_in(connection, header.type, payload);
+  if (connection.account == nullptr) {
+    dispatch(connection, header, payload);
+    return;
+  }
+  if (hold(connection, header, payload)) return;
+  cause_ = std::make_shared<RequestInFlight>(connection.account);
+  causer_ = &connection;
+  dispatch(connection, header, payload);
+  causer_ = nullptr;
+  cause_.reset();
+}
 
+void Server::dispatch(Connection& connection, const Header& header, std::string_view payload) {
   Request request{.connection = connection, .header = header, .payload = payload};
   const HandlerEntry& entry = handler_for(header.type);
   Reply reply;
@@ -152,15 +183,22 @@ void Server::send_reply(Connection& connection, const Header& request, const Rep
     error = protocol::error_name(too_big ? Error::k2big : reply.error);
     error.push_back('\0');
   }
-  const std::string_view payload = ok ? reply.data : std::string_view(error);
-  const std::uint32_t type = ok ? request.type : static_cast<std::uint32_t>(MessageType::kError);
+  std::string_view payload = ok ? reply.data : std::string_view(error);
+  std::uint32_t type = ok ? request.type : static_cast<std::uint32_t>(MessageType::kError);
+  if (connection.account && payload.size() > kSmallReply &&
+      !connection.account->fits(config::Quota::kMemory, payload.size() + protocol::kHeaderSize)) {
+    connection.account->hit(config::Quota::kMemory);
+    payload = kNoMemory;
+    type = static_cast<std::uint32_t>(MessageType::kError);
+  }
   if (observer_.tracing()) observer_.reply_out(connection, type, payload);
   const Seq required = reply.from_head ? journal_.last_seq() : 0;
   connection.outbox.append_reply(Header{.type = type,
                                         .req_id = request.req_id,
                                         .tx_id = request.tx_id,
                                         .len = static_cast<std::uint32_t>(payload.size())},
-                                 payload, required, journal_.safe_seq());
+                                 payload, required, journal_.safe_seq(),
+                                 causer_ == &connection ? cause_ : Cause{});
   mark_waiting(connection, required);
   mark_dirty(connection);
 }
@@ -175,8 +213,20 @@ void Server::send_event(Watch& watch, std::string_view path, Seq required) {
     return;
   }
   const bool merge = !path.starts_with('@');
-  if (!connection.outbox.append_event(path, watch.token, merge, required, journal_.safe_seq())) {
-    return;
+  Outbox::EventTerms terms{.merge = merge, .required = required, .safe = journal_.safe_seq()};
+  if (connection.account) {
+    const std::size_t bytes = path.size() + watch.token.size() + 2 + protocol::kHeaderSize;
+    if (!connection.account->fits(config::Quota::kMemory, bytes)) {  // D16
+      connection.account->hit(config::Quota::kMemory);
+      return;
+    }
+    terms.queued_us = clock_.monotonic_us();
+  }
+  if (connection.peer().ring && &connection != causer_) terms.cause = cause_;  // G5
+  if (!connection.outbox.append_event(path, watch.token, terms)) return;
+  if (connection.account && !connection.expiring) {
+    connection.expiring = true;
+    expiring_.push_back(&connection);
   }
   ++counters_.events;
   if (observer_.tracing()) observer_.event_out(connection, path, watch.token);

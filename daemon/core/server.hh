@@ -14,10 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/accounts.hh"
 #include "daemon/core/clock.hh"
 #include "daemon/core/connection.hh"
 #include "daemon/core/control.hh"
 #include "daemon/core/domains.hh"
+#include "daemon/core/fairness.hh"
 #include "daemon/core/lifecycle.hh"
 #include "daemon/core/observer.hh"
 #include "daemon/core/request.hh"
@@ -39,6 +41,10 @@ struct ServerOptions {
   std::size_t max_event_bytes = 16U << 20;
   transactions::PinLimits pins = {};
   LifecycleOptions lifecycle = {};
+  /// D15: events that a guest has not begun to read in so long are dropped; 0: never.
+  std::int64_t watch_event_us = 20'000'000;
+  /// What the journal may take; 0: unknown, and guests have no shares of it.
+  std::uint64_t journal_budget_bytes = 0;
 };
 
 /// The way to Xen and its guests; both nullptr without Xen. They outlive the Server.
@@ -56,6 +62,8 @@ struct ServerCounters {
   std::uint64_t events = 0;
   std::uint64_t refused_writes = 0;  ///< because the journal could not take them
   std::uint64_t rollbacks = 0;
+  std::uint64_t expired_events = 0;  ///< D15
+  std::uint64_t delayed_writes = 0;  ///< for the sake of a privileged transaction
 };
 
 class Server {
@@ -64,6 +72,9 @@ class Server {
   /// from now on.
   Server(const ServerOptions& options, store::Journal& journal, Clock& clock,
          transactions::Head& head, Domains& domains, Observer& observer, Xen xen = {});
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   /// A version of the tree and the record it came with.
   struct Version {
@@ -78,9 +89,11 @@ class Server {
   /// The connection lives until remove_connection().
   Connection& add_connection(Connection::Peer peer);
   void remove_connection(Connection& connection);
-  /// True while a request may be handled: the last one's reply was released.
+  /// True while a request may be handled: the last one's reply was released, and no quota makes it
+  /// wait (G5, G6, E13).
   [[nodiscard]] bool ready_for(const Connection& connection) const noexcept {
-    return !connection.pending && !connection.doomed && !connection.frozen;
+    return !connection.pending && !connection.doomed && !connection.frozen && !connection.held &&
+           (connection.account == nullptr || connection.account->blocked() == 0);
   }
   /// Handles one request. REQUIRES ready_for(connection). Its output is in outboxes afterwards.
   void handle(Connection& connection, const protocol::Header& header, std::string_view payload);
@@ -110,13 +123,22 @@ class Server {
   /// What Xen says of all domains now, by ascending domid: for a VIRQ_DOM_EXC (F7).
   void scan_domains(std::span<const DomainInfo> now) { lifecycle_.scan(now); }
   void scan_domains() { lifecycle_.scan_now(); }
-  /// End of a pass of the loop: hands the journal what was appended, and releases what is safe.
+  /// End of a pass of the loop: carries out what was held and need not wait any longer, hands the
+  /// journal what was appended, and releases what is safe.
   void end_of_pass();
   /// The journal says that more became safe, or that its thread failed.
   void journal_progressed();
   /// About once in a while (100 ms): moves old bases, tries a failing journal again. True if it
   /// wants to be called again soon.
   bool tick();
+  /// After output was written, once per pass: pauses rings whose guests have to rest, and lets
+  /// others go on. Cheap when nothing changed.
+  void settle();
+  /// When wake() is due (monotonic); nothing if nobody waits for the clock alone.
+  [[nodiscard]] std::optional<std::int64_t> next_wake_us() const noexcept;
+  /// Credits come in, and what is left of the journal is shared out. Held writes whose time has
+  /// come are carried out by the next end_of_pass().
+  void wake();
 
   /// At start, once, before anything else but record_start(): see Lifecycle::recover().
   void recover(const store::SystemState& state, std::span<const DomainInfo> now,
@@ -138,6 +160,13 @@ class Server {
   [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
   [[nodiscard]] std::string& path_scratch() noexcept { return path_scratch_; }
   [[nodiscard]] Control& control() noexcept { return control_; }
+  [[nodiscard]] Accounts& accounts() noexcept { return accounts_; }
+  [[nodiscard]] const std::map<ConnectionId, std::unique_ptr<Connection>>& connections()
+      const noexcept {
+    return connections_;
+  }
+  /// A guest's record of so many bytes went to the journal.
+  void charge_journal(const Connection& connection, std::uint64_t bytes);
 
   /// Evaluates a store request outside or inside (request.branch) a transaction and commits what it
   /// does.
@@ -166,6 +195,23 @@ class Server {
   void send_event(Watch& watch, std::string_view path, Seq required);
 
  private:
+  void dispatch(Connection& connection, const protocol::Header& header, std::string_view payload);
+  // server_limits.cc
+  void open_account(Connection& connection);
+  [[nodiscard]] bool hold(Connection& connection, const protocol::Header& header,
+                          std::string_view payload);
+  [[nodiscard]] std::optional<std::int64_t> has_to_wait(Connection& connection,
+                                                        const protocol::Header& header,
+                                                        std::string_view payload);
+  void release_held();
+  void forget_held(Connection& connection);
+  void expire_events();
+  void lost(Connection& connection, const transactions::Branch& branch,
+            const transactions::Conflict& conflict);
+  void charge_changes(const Connection& connection, std::span<const store::Change> changes);
+  [[nodiscard]] transactions::Answer execute(const Request& request,
+                                             const transactions::Operation& operation);
+
   [[nodiscard]] tl::expected<Seq, protocol::Error> append(store::Record record, Seq seq);
   /// Makes an appended commit the head.
   void apply(std::span<const store::Change> changes, Seq seq, DomId author);
@@ -193,17 +239,25 @@ class Server {
   transactions::Head& head_;
   Domains& domains_;
   Observer& observer_;
+  Accounts accounts_;
   Watches watches_;
   transactions::BranchSet branches_;
   Control control_;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
   NoRings no_rings_;
+  Rings& rings_;
   Lifecycle lifecycle_;
   StateTrail trail_;  ///< unless the journal is immediate
   ConnectionId next_connection_;
   std::vector<Connection*> dirty_;  ///< sockets
   std::vector<Connection*> dirty_rings_;
   std::vector<Connection*> waiting_;
+  std::vector<Connection*> expiring_;
+  std::vector<Connection*> held_;
+  Guards guards_;
+  /// The request being handled, if it is a guest's, and whose it is.
+  Cause cause_;
+  const Connection* causer_ = nullptr;
   std::deque<Version> versions_;
   ServerCounters counters_;
   bool refusing_ = false;  ///< writes are being refused; said once

@@ -52,7 +52,7 @@ void Server::apply(std::span<const store::Change> changes, Seq seq, DomId author
 Reply Server::run(const Request& request, const transactions::Operation& operation) {
   Connection& connection = request.connection;
   if (request.branch != nullptr) {
-    const auto answer = request.branch->execute(head_.perm_table(), operation, scratch_);
+    const auto answer = execute(request, operation);
     return answer.ok ? reply_data(answer.data) : reply_error(answer.error);
   }
   changes_.clear();
@@ -60,6 +60,14 @@ Reply Server::run(const Request& request, const transactions::Operation& operati
                                              operation, changes_, scratch_);
   Reply reply = answer.ok ? reply_data(answer.data) : reply_error(answer.error);
   if (answer.ok && !changes_.empty()) {
+    if (connection.account) {
+      if (const auto refused = transactions::refused_by_limits(
+              *connection.account, connection.caller(), head_.tree(), changes_, nullptr)) {
+        reply = reply_error(*refused);
+        reply.from_head = true;
+        return reply;
+      }
+    }
     reply = commit_request(connection, changes_, answer.data);
   }
   reply.from_head = true;
@@ -79,6 +87,7 @@ Reply Server::commit_request(Connection& connection, std::span<const store::Chan
                                                    .note = {}},
                                seq);
   if (!appended) return reply_error(appended.error());
+  charge_changes(connection, changes);
 
   std::optional<store::Tree> before;
   fired_.clear();
@@ -157,6 +166,13 @@ void Server::fire(const std::vector<transactions::Fired>& fired, const store::Tr
 // --- transactions ------------------------------------------------------------
 
 Reply Server::start_transaction(Connection& connection) {
+  if (connection.account) {
+    if (!connection.account->fits(config::Quota::kTransactions, 1)) {
+      connection.account->hit(config::Quota::kTransactions);
+      return reply_error(Error::kNospc);
+    }
+    connection.account->add_transactions(1, 0);
+  }
   TxId id = connection.next_tx;
   while (id == 0 || connection.branches.contains(id)) ++id;
   connection.next_tx = id + 1;
@@ -164,6 +180,9 @@ Reply Server::start_transaction(Connection& connection) {
   branches_.add(*branch, clock_.monotonic_us());
   observer_.object(true, "transaction", branch.get());
   connection.branches.emplace(id, std::move(branch));
+  if (connection.losses >= Guards::kLosses && connection.observed) {
+    guards_.begin(connection.id(), id, connection.observed, clock_.monotonic_us());
+  }
   (void)move_old_bases();
   scratch_ = std::to_string(id);
   scratch_.push_back('\0');
@@ -176,6 +195,11 @@ void Server::drop_branch(Connection& connection, TxId id) {
   const auto found = connection.branches.find(id);
   if (found == connection.branches.end()) return;
   branches_.remove(*found->second);
+  if (!guards_.empty()) guards_.end(connection.id(), id);
+  if (connection.account) {
+    connection.account->add_transactions(-1,
+                                         -static_cast<std::int64_t>(found->second->log_bytes()));
+  }
   observer_.object(false, "transaction", found->second.get());
   connection.branches.erase(found);
 }
@@ -194,7 +218,7 @@ Reply Server::end_transaction(const Request& request, bool commit) {
     return reply;
   }
 
-  const Decision decision = branch.decide(head_);
+  const Decision decision = branch.decide(head_, connection.account.get());
   const Seq seq = journal_.last_seq() + 1;
   switch (decision.kind) {
     case Decision::Kind::kNothing:
@@ -205,6 +229,7 @@ Reply Server::end_transaction(const Request& request, bool commit) {
       break;
     case Decision::Kind::kConflict: {
       ++counters_.conflicts;
+      lost(connection, branch, *decision.conflict);
       // The client learns of the conflict even if history cannot.
       (void)append(store::ConflictRecord{.seq = seq,
                                          .time_us = clock_.wall_us(),
@@ -235,6 +260,9 @@ Reply Server::end_transaction(const Request& request, bool commit) {
         reply = reply_error(appended.error());
         break;
       }
+      connection.losses = 0;
+      connection.observed.reset();
+      charge_changes(connection, decision.changes);
       fired_.clear();
       std::optional<store::Tree> before;
       if (watches_.size() != 0) {

@@ -44,6 +44,7 @@ void Server::release() {
 }
 
 void Server::end_of_pass() {
+  release_held();
   if (journal_.immediate()) return;
   if (!versions_.empty() && versions_.back().record_seq == journal_.last_seq()) return;
   const auto flushed = journal_.flush();
@@ -72,6 +73,7 @@ void Server::rollback(const store::IoError& cause) {
   while (versions_.size() > 1 && versions_[1].record_seq <= safe) versions_.pop_front();
   versions_.erase(versions_.begin() + 1, versions_.end());
   head_.reset(versions_.front().tree, versions_.front().head_seq);
+  accounts_.recount(head_.tree());
   branches_.restart_above(head_, clock_.monotonic_us());
   trail_.release(versions_.front().record_seq);
   lifecycle_.roll_back(trail_.safe(), trail_.take_lost());
@@ -137,6 +139,9 @@ bool Server::tick() {
     }
   }
   lifecycle_.retry();
+  expire_events();
+  wake();
+  settle();
   return move_old_bases();
 }
 

@@ -28,6 +28,11 @@ std::string watch_key(std::string_view path, std::string_view token) {
   return key;
 }
 
+/// G6.
+std::int64_t memory_of(const Watch& watch) noexcept {
+  return static_cast<std::int64_t>(watch.path.size() + watch.token.size());
+}
+
 bool may_read(const transactions::Caller& caller, const store::Node* node) {
   return node != nullptr &&
          (transactions::rights_of(caller, *node->perms()) & transactions::kRightRead) != 0;
@@ -52,6 +57,7 @@ tl::expected<Watch*, Error> Watches::add(Connection& connection, Watch watch) {
   Watch& added = at->second;
   added.connection = &connection;
   added.number = connection.next_watch++;
+  if (connection.account) connection.account->add_watches(1, memory_of(added));
   index_.add(added.path, added.depth, &added);
   ++size_;
   return &added;
@@ -62,6 +68,7 @@ tl::expected<void, Error> Watches::remove(Connection& connection, std::string_vi
   const auto found = connection.watches.find(watch_key(path, token));
   if (found == connection.watches.end()) return tl::unexpected(Error::kNoent);
   index_.remove(found->second.path, &found->second);
+  if (connection.account) connection.account->add_watches(-1, -memory_of(found->second));
   connection.watches.erase(found);
   --size_;
   return {};
@@ -72,7 +79,10 @@ bool Watches::has(const Connection& connection, std::string_view path, std::stri
 }
 
 void Watches::remove_all(Connection& connection) {
-  for (auto& [key, watch] : connection.watches) index_.remove(watch.path, &watch);
+  for (auto& [key, watch] : connection.watches) {
+    index_.remove(watch.path, &watch);
+    if (connection.account) connection.account->add_watches(-1, -memory_of(watch));
+  }
   size_ -= connection.watches.size();
   connection.watches.clear();
 }

@@ -175,7 +175,7 @@ void RingServer::detach(DomId domid) {
 
 void RingServer::pause(DomId domid, bool paused) {
   Ring* const ring = find(domid);
-  if (ring == nullptr || ring->paused == paused) return;
+  if (ring == nullptr) return;
   ring->paused = paused;
   if (!paused) queue(*ring);
 }

@@ -27,6 +27,9 @@ class TestLimits final : public Limits {
   bool has_memory(const Owner&, std::uint64_t bytes) const noexcept override {
     return memory == 0 || used + bytes <= memory;
   }
+  void saw(Resource, std::uint64_t) noexcept override {}
+  void refused(Resource, const Owner&) override { ++refusals; }
+  int refusals = 0;
 };
 
 class LimitsTest : public testing::Test {

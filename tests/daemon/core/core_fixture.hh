@@ -37,12 +37,13 @@ class CollectingObserver final : public daemon::Observer {
 class CoreTest : public testing::Test {
  protected:
   explicit CoreTest(FakeJournal::Mode mode = FakeJournal::Mode::kImmediate,
-                    daemon::ServerOptions options = {})
+                    daemon::ServerOptions options = {}, daemon::Rings* rings = nullptr)
       : journal(mode),
         head(stats, perms, store::Tree(stats, list({{0}}), list({{0}}), list({{0}, any_reads()})),
              0),
         domains(0, {}),
-        server(options, journal, clock, head, domains, observer) {}
+        server(options, journal, clock, head, domains, observer,
+               daemon::Xen{.hypervisor = nullptr, .rings = rings}) {}
 
   static protocol::PermEntry any_reads() {
     return {.domid = kDomIdAny, .access = protocol::Access::kRead};

@@ -24,6 +24,7 @@ class FakeJournal final : public store::Journal {
   int flush_errno = 0;
   int late_errno = 0;  // what take_failure() reports, once
   bool is_damaged = false;
+  std::uint64_t journal_bytes = 0;
   // The records that count: not those a rollback took.
   std::vector<std::size_t> kinds;  // index into store::Record
 
@@ -68,7 +69,7 @@ class FakeJournal final : public store::Journal {
   }
   bool wants_preparation() const noexcept override { return false; }
   void prepare() override {}
-  std::uint64_t bytes() const noexcept override { return 0; }
+  std::uint64_t bytes() const noexcept override { return journal_bytes; }
   std::uint64_t bytes_since_checkpoint() const noexcept override { return 0; }
   void checkpoint_done(Seq) override {}
   void history_done(Seq) override {}
