@@ -221,6 +221,9 @@ process::StartResult<void> Daemon::begin() {
   ServerOptions options;
   options.first_connection = report_.last_connection + 1;
   options.lifecycle.keep_orphans = config_.keep_orphans;
+  options.watch_event_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(config_.watch_event_timeout).count();
+  options.journal_budget_bytes = config_.journal_budget_bytes;
   server_ = std::make_unique<Server>(options, *journal_, clock_, *head_, domains_, observer_,
                                      Xen{.hypervisor = hypervisor_.get(), .rings = rings_.get()});
   starts_ = report_.starts + 1;
@@ -291,6 +294,10 @@ void Daemon::run() {
     timer.enable_after(kHousekeepingUs);
   });
   timer.enable_after(kHousekeepingUs);
+  wake_ = loop_.timer([this] {
+    wake_at_.reset();
+    server_->wake();
+  });
 
   if (history_) history_->start(history_border_, history_taken_at_);
   sockets_->start();
@@ -304,8 +311,18 @@ void Daemon::one_pass() {
   if (rings_) rings_->serve_backlog();
   server_->end_of_pass();
   flush();
+  server_->settle();
+  set_alarm();
   tell_checkpointer();
   if (journal_->wants_preparation()) journal_->prepare();
+}
+
+/// Guests may wait for less than housekeeping's interval.
+void Daemon::set_alarm() {
+  const auto next = server_->next_wake_us();
+  if (!next || (wake_at_ && *wake_at_ <= *next)) return;
+  wake_at_ = next;
+  wake_.enable_after(std::max<std::int64_t>(*next - clock_.monotonic_us(), 0));
 }
 
 void Daemon::flush() {

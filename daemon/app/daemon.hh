@@ -54,6 +54,7 @@ class Daemon {
   void add_control_commands();
   void one_pass();
   void flush();
+  void set_alarm();
   void housekeeping();
   void after_checkpoint(Seq seq, const store::IoResult<void>& result);
   void start_checkpoint();
@@ -72,6 +73,8 @@ class Daemon {
   Domains domains_;
   EventLoop loop_;
   std::vector<Interest> signals_;
+  Interest wake_;
+  std::optional<std::int64_t> wake_at_;
   std::string boot_id_;
   store::RecoveryReport report_;
   std::unique_ptr<store::Journal> journal_;
