@@ -135,6 +135,14 @@ void Account::reconsider() {
   accounts_.touched_.push_back(shared_from_this());
 }
 
+/// Being paused is how the limit of outstanding requests stops a guest; that is no line in the log.
+void Account::count_pause() {
+  if ((blocked() & kPauseOutstanding) == 0) return;
+  Level& level = levels_[static_cast<std::size_t>(Quota::kOutstanding)];
+  ++level.refused;
+  level.refused_us = accounts_.clock_.wall_us();
+}
+
 void Account::refill(std::int64_t now_us) noexcept {
   const std::int64_t income = (now_us - credited_us_) / kCreditIncomeUs;
   credits_ = std::min(kCredits, credits_ + income);

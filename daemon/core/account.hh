@@ -118,6 +118,7 @@ class Account final : public transactions::Limits, public std::enable_shared_fro
   /// Tells the Accounts if pausing is due, or its end.
   void reconsider();
   void refill(std::int64_t now_us) noexcept;
+  void count_pause();
 
   Accounts& accounts_;
   transactions::Owner owner_;

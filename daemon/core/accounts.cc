@@ -147,6 +147,7 @@ void Accounts::settle(const std::function<void(DomId domid, bool paused)>& pause
     const bool rests = account->blocked() != 0;
     // Who was stopped and let go since the last time is told too: its transport gave it up.
     if (rests && account->paused_) continue;
+    if (rests) account->count_pause();
     account->paused_ = rests;
     pause(account->owner().domid, rests);
   }

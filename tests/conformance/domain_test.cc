@@ -144,7 +144,7 @@ TEST_F(Domain, F1_RecordsOfDomainsThatWereNeverIntroduced) {
   EXPECT_EQ(client_.ask(kSetQuota, {"61", "nodes", "7"}), kOk);
   EXPECT_EQ(client_.ask(kSetFeature, {"61", "2"}), kOk);
   EXPECT_EQ(client_.ask(kIsDomainIntroduced, {"61"}), "F\0"s);
-  EXPECT_THAT(client_.control({"quota", "61"}), HasSubstr("(max        7)"));
+  EXPECT_THAT(client_.control({"quota", "61"}), HasSubstr("nodes            :        0 (max        0)"));
 }
 
 TEST_F(Domain, K12_K8_DeviceTreesOfDomainsNobodyIntroducedWork) {

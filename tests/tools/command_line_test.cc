@@ -52,6 +52,7 @@ TEST_F(CommandLineTest, AMissingRepositoryIsExitCodeThree) {
                                                                      {"conflicts"},
                                                                      {"path", "/"},
                                                                      {"status"},
+                                                                     {"quota"},
                                                                      {"fsck"}}) {
     std::vector<std::string> all{"--state-dir", dir_.path() + "/none"};
     all.insert(all.end(), arguments.begin(), arguments.end());

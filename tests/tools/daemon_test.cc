@@ -74,5 +74,28 @@ TEST_F(DaemonTest, StatusAsksTheDaemon) {
   EXPECT_EQ(vxs({"status"}).exit_code, 1);
 }
 
+TEST_F(DaemonTest, QuotaSaysWhatDomainsUse) {
+  support::WireClient dom0(daemon_->socket_path());
+  for (int i = 0; i < 40; ++i) {  // more than one answer of the daemon
+    const std::string path = "/local/domain/" + std::to_string(i + 1);
+    ASSERT_FALSE(dom0.call(support::kWrite, zstrings({path}) + "value").is_error());
+    ASSERT_FALSE(
+        dom0.call(support::kSetPerms, zstrings({path, "n" + std::to_string(i + 1)})).is_error());
+  }
+  const Outcome all = vxs({"quota", "--json"});
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_EQ(SampleTest::lines(all.out).size(), 41u) << all.out;  // with dom0
+  const Outcome one = vxs({"quota", "7", "--json"});
+  const auto json = nlohmann::json::parse(one.out);
+  EXPECT_EQ(json["domid"], 7);
+  EXPECT_EQ(json["resources"][0]["name"], "nodes");
+  EXPECT_EQ(json["resources"][0]["now"], 1);
+  EXPECT_TRUE(json["resources"][0]["limit"].is_null());
+  EXPECT_THAT(vxs({"quota", "7"}).out, HasSubstr("  nodes                       1          -"));
+  EXPECT_EQ(vxs({"quota", "4711"}).exit_code, 1);
+  daemon_->kill9();
+  EXPECT_EQ(vxs({"quota"}).exit_code, 3);
+}
+
 }  // namespace
 }  // namespace vxs::test

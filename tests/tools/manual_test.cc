@@ -15,7 +15,7 @@ namespace vxs::test {
 namespace {
 
 const std::vector<std::string> kCommands{"log",       "show", "at",     "diff", "blame",
-                                         "conflicts", "path", "status", "fsck"};
+                                         "conflicts", "path", "status", "quota", "fsck"};
 
 /// "--follow", "-p", … in the option column of help.
 std::set<std::string> options_of_help(const std::string& help) {

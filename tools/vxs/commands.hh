@@ -14,6 +14,7 @@ int run(Context& context, const BlameOptions& options);
 int run(Context& context, const ConflictsOptions& options);
 int run(Context& context, const PathOptions& options);
 int run(Context& context, const StatusOptions& options);
+int run(Context& context, const QuotaOptions& options);
 int run(Context& context, const FsckOptions& options);
 
 }  // namespace vxs::tools

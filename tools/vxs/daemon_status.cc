@@ -29,7 +29,7 @@ struct FreeText {
   void operator()(char* text) const noexcept { std::free(text); }
 };
 
-using Answer = tl::expected<DaemonStatus, std::string>;
+using Answer = tl::expected<std::string, std::string>;
 
 DaemonStatus parse(std::string_view text) {
   DaemonStatus status;
@@ -44,28 +44,31 @@ DaemonStatus parse(std::string_view text) {
   return status;
 }
 
-Answer ask(const std::string& socket) {
+Answer ask(const std::string& socket, const std::string& command, const std::string& arguments) {
   const std::unique_ptr<xs_handle, CloseHandle> handle(xs_open(0));
   if (!handle) {
     return tl::make_unexpected(
         fmt::format("no daemon answers at {}: {}", socket, std::strerror(errno)));
   }
-  char command[] = "vxs-status";
-  const std::unique_ptr<char, FreeText> text(xs_control_command(handle.get(), command, nullptr, 0));
+  std::string name = command;  // libxenstore takes what it does not change as changeable
+  std::string data = arguments;
+  const std::unique_ptr<char, FreeText> text(xs_control_command(
+      handle.get(), name.data(), data.data(), static_cast<unsigned int>(data.size())));
   if (!text && (errno == EINVAL || errno == ENOSYS)) {
     return tl::make_unexpected(
-        fmt::format("the daemon at {} is no vxenstored: it does not know vxs-status", socket));
+        fmt::format("the daemon at {} is no vxenstored: it does not know {}", socket, command));
   }
   if (!text) {
     return tl::make_unexpected(
-        fmt::format("the daemon at {} refused vxs-status: {}", socket, std::strerror(errno)));
+        fmt::format("the daemon at {} refused {}: {}", socket, command, std::strerror(errno)));
   }
-  return parse(text.get());
+  return std::string(text.get());
 }
 
 }  // namespace
 
-Answer ask_daemon(const std::string& socket) {
+Answer ask_daemon_text(const std::string& socket, const std::string& command,
+                       const std::string& arguments) {
   struct stat info {};
   if (stat(socket.c_str(), &info) != 0) {
     return tl::make_unexpected(
@@ -75,14 +78,20 @@ Answer ask_daemon(const std::string& socket) {
   // libxenstore waits for ever; a daemon that hangs must not hang its diagnosis.
   std::promise<Answer> promise;
   std::future<Answer> answer = promise.get_future();
-  std::thread([promise = std::move(promise), socket]() mutable {
-    promise.set_value(ask(socket));
+  std::thread([promise = std::move(promise), socket, command, arguments]() mutable {
+    promise.set_value(ask(socket, command, arguments));
   }).detach();
   if (answer.wait_for(kPatience) != std::future_status::ready) {
     return tl::make_unexpected(
         fmt::format("the daemon at {} did not answer within {} s", socket, kPatience.count()));
   }
   return answer.get();
+}
+
+tl::expected<DaemonStatus, std::string> ask_daemon(const std::string& socket) {
+  const auto text = ask_daemon_text(socket, "vxs-status", {});
+  if (!text) return tl::make_unexpected(text.error());
+  return parse(*text);
 }
 
 }  // namespace vxs::tools

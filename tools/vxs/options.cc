@@ -44,6 +44,7 @@ struct Parsed {
   ConflictsOptions conflicts;
   PathOptions path;
   StatusOptions status;
+  QuotaOptions quota;
   FsckOptions fsck;
 };
 
@@ -102,6 +103,10 @@ void add_other_commands(CLI::App& app, Parsed& parsed) {
 
   app.add_subcommand("status", "The daemon, its journal, its history and the lag between them");
 
+  CLI::App* quota =
+      app.add_subcommand("quota", "What domains use, their limits, and which one stopped whom");
+  quota->add_option("DOMID", parsed.quota.domain, "Only this domain");
+
   CLI::App* fsck = app.add_subcommand("fsck", "Check journal and history");
   fsck->add_flag_callback(
       "--no-git", [&parsed] { parsed.fsck.git = false; }, "Do not run stock git fsck");
@@ -119,6 +124,7 @@ CommandOptions chosen(const CLI::App& app, const Parsed& parsed) {
   if (app.got_subcommand("blame")) return parsed.blame;
   if (app.got_subcommand("conflicts")) return parsed.conflicts;
   if (app.got_subcommand("path")) return parsed.path;
+  if (app.got_subcommand("quota")) return parsed.quota;
   if (app.got_subcommand("fsck")) return parsed.fsck;
   return parsed.status;
 }

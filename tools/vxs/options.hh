@@ -50,12 +50,16 @@ struct PathOptions {
   std::string path, moment;
 };
 struct StatusOptions {};
+struct QuotaOptions {
+  std::optional<DomId> domain;  ///< nothing: all of them
+};
 struct FsckOptions {
   bool git = true;  ///< run stock git fsck too, when installed
 };
 
-using CommandOptions = std::variant<LogOptions, ShowOptions, AtOptions, DiffOptions, BlameOptions,
-                                    ConflictsOptions, PathOptions, StatusOptions, FsckOptions>;
+using CommandOptions =
+    std::variant<LogOptions, ShowOptions, AtOptions, DiffOptions, BlameOptions, ConflictsOptions,
+                 PathOptions, StatusOptions, QuotaOptions, FsckOptions>;
 
 struct Options {
   CommonOptions common;
