@@ -21,7 +21,7 @@ attach() {
     within 10 disk_holds /tmp/second.img 'written by the guest'
 }
 
-check guest ensure alpha /tmp/alpha.img || exit
+check guest ensure alpha || exit
 id=$(domid alpha)
 trees "$id" >/tmp/before
 lsevtchn "$id" | head -n 3
@@ -40,7 +40,7 @@ lsevtchn "$id" | head -n 3
 check xl-list listed
 check console-daemon restart_consoled
 check disk-attached attach
-check new-guest-created ensure delta
-check new-guest-destroyed xl destroy delta
 check old-guest-shut-down xl shutdown -w alpha
 check old-guest-gone within 30 gone "$id"
+check new-guest-created ensure delta
+check new-guest-destroyed xl destroy delta
