@@ -1,11 +1,12 @@
 // Uses Xenstore as drivers and tools inside a guest do, through /dev/xen/xenbus and so through the
-// ring, and prints one line per behaviour: "probe NAME ok" or "probe NAME FAILED (errno)".
+// ring, and prints one line per behaviour: "probe NAME ok (seconds)" or "probe NAME FAILED".
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xenstore.h>
 
@@ -13,11 +14,22 @@ enum { kPatienceMs = 20000, kQuietMs = 300 };
 
 static int failures;
 
+static double since_last_report(void) {
+  static struct timespec last;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  double seconds = (double)(now.tv_sec - last.tv_sec) + 1e-9 * (double)(now.tv_nsec - last.tv_nsec);
+  last = now;
+  return seconds;
+}
+
 static void report(const char* name, bool ok) {
+  int error = errno;
+  double seconds = since_last_report();
   if (ok) {
-    printf("probe %s ok\n", name);
+    printf("probe %s ok (%.3f s)\n", name, seconds);
   } else {
-    printf("probe %s FAILED (errno %d)\n", name, errno);
+    printf("probe %s FAILED (errno %d, %.3f s)\n", name, error, seconds);
     ++failures;
   }
 }
@@ -127,6 +139,7 @@ int main(void) {
     printf("probe open FAILED (errno %d)\n", errno);
     return 1;
   }
+  since_last_report();
   single_requests(xs, (unsigned)atoi(domid));
   transactions(xs);
   watches(xs);
