@@ -85,13 +85,17 @@ std::size_t Ring::whole_frames(std::string_view bytes, std::size_t room) {
 }
 
 RingOutput Ring::send(Outbox& outbox) {
-  for (int looks = 0; looks < kSendLooks; ++looks) {
+  short_of_room_ = false;
+  for (int tries = 0; tries < kSendLooks; ++tries) {
     const std::string_view bytes = outbox.sendable();
     if (bytes.empty()) return RingOutput::kDone;
     auto writer = RingWriter::look(view_, RingDirection::kReplies);
     if (!writer) return RingOutput::kBadIndex;
     const std::size_t count = whole_frames(bytes, writer->room());
-    if (count == 0) return RingOutput::kFull;
+    if (count == 0) {
+      short_of_room_ = writer->room() > 0;
+      return RingOutput::kFull;
+    }
     writer->write(bytes.substr(0, count));
     writer->publish();
     outbox.sent(count);
@@ -105,6 +109,7 @@ void Ring::reset_streams() {
   partial_ = std::string();
   frame_left_ = 0;
   seen_ = 0;
+  short_of_room_ = false;
 }
 
 }  // namespace vxs::daemon

@@ -51,6 +51,12 @@ class Ring {
   [[nodiscard]] RingInput receive(std::string& message);
   /// True if a look would find something new, or nonsense.
   [[nodiscard]] bool has_input() const noexcept;
+  /// Part of a request lies in the ring. The guest may say nothing when it adds the rest: Linux
+  /// signals only what it writes into an empty ring.
+  [[nodiscard]] bool half_read() const noexcept { return seen_ > 0; }
+  /// A frame waits for more room than there is. The guest may say nothing when it makes room:
+  /// Linux signals only when it reads from a full ring.
+  [[nodiscard]] bool short_of_room() const noexcept { return short_of_room_; }
 
   /// Moves what may leave into the ring, at most a few ring sizes. Frames that fit the ring are
   /// written whole or not at all: no guest is left with half a reply when the daemon dies.
@@ -64,9 +70,11 @@ class Ring {
   Connection* connection = nullptr;  ///< nullptr until it is served
   bool masked = false;               ///< the port is pending and not unmasked yet
   bool paused = false;
-  bool queued = false;   ///< waits for its turn
-  bool touched = false;  ///< an index moved: the guest is to be told at the end of the pass
-  bool listed = false;   ///< on the list of those
+  bool queued = false;    ///< waits for its turn
+  bool touched = false;   ///< an index moved: the guest is to be told at the end of the pass
+  bool listed = false;    ///< on the list of those
+  bool expected = false;  ///< on the list of those that may go on without a signal
+  unsigned looks = 0;     ///< how often it was looked at for that without success
 
  private:
   /// How many bytes to write into `room`: whole frames, or a part of one that never fits.
@@ -76,6 +84,7 @@ class Ring {
   std::unique_ptr<RingPage> page_;
   protocol::RingPageView view_;
 
+  bool short_of_room_ = false;
   /// The beginning of a request that does not fit the ring.
   std::string partial_;
   /// Bytes of the frame at the outbox's front that are not in the ring yet; 0 between frames.

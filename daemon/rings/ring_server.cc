@@ -21,6 +21,11 @@ constexpr int kEventsPerPass = 64;
 constexpr std::int64_t kScanTickUs = 1'000'000;
 constexpr std::size_t kScanTicks = 20;
 
+/// A ring whose guest may go on without a signal is looked at after 0.25 ms, and then, while
+/// nothing moves, after twice as long each time, up to about a second.
+constexpr std::int64_t kFirstLookUs = 250;
+constexpr unsigned kMaxDoublings = 12;
+
 }  // namespace
 
 RingServer::RingServer(EventLoop& loop, Hypervisor& hypervisor)
@@ -40,6 +45,7 @@ void RingServer::start(Server& server) {
     scan_.enable_after(kScanTickUs);
   });
   scan_.enable_after(kScanTickUs);
+  hurry_ = loop_.timer([this] { look_at_expected(); });
 }
 
 HypervisorResult<void> RingServer::watch_domains(std::function<void()> changed) {
@@ -163,6 +169,7 @@ void RingServer::detach(DomId domid) {
   ring.connection = nullptr;
   if (ring.queued) std::erase(backlog_, &ring);
   if (ring.listed) std::erase(touched_, &ring);
+  if (ring.expected) std::erase(expected_, &ring);
   if (ring.port) {
     by_port_.erase(*ring.port);
     hypervisor_.unbind(*ring.port);
@@ -283,9 +290,31 @@ void RingServer::write(Ring& ring) {
 void RingServer::settle(Ring& ring) {
   const bool wants_turn = asks_to_reconnect(ring) || (may_read(ring) && ring.has_input());
   if (wants_turn) queue(ring);
+  const bool unannounced = (may_read(ring) && ring.half_read()) || ring.short_of_room();
+  if (unannounced && !ring.queued && !ring.connection->frozen) expect(ring);
   if (ring.queued || !ring.masked) return;
   ring.masked = false;
   if (ring.port) hypervisor_.unmask(*ring.port);
+}
+
+void RingServer::expect(Ring& ring) {
+  if (ring.expected) return;
+  const std::int64_t delay = kFirstLookUs << std::min(ring.looks, kMaxDoublings);
+  const std::int64_t at = server_->clock().monotonic_us() + delay;
+  if (expected_.empty() || at < hurry_at_us_) {
+    hurry_at_us_ = at;
+    hurry_.enable_after(delay);
+  }
+  ring.expected = true;
+  ++ring.looks;
+  expected_.push_back(&ring);
+}
+
+void RingServer::look_at_expected() {
+  for (Ring* const ring : std::exchange(expected_, {})) {
+    ring->expected = false;
+    queue(*ring);
+  }
 }
 
 // --- beginning anew, and the end ---------------------------------------------
@@ -333,7 +362,9 @@ void RingServer::flush() {
 }
 
 void RingServer::note_touched(Ring& ring) {
-  if (!ring.touched || ring.listed) return;
+  if (!ring.touched) return;
+  ring.looks = 0;
+  if (ring.listed) return;
   ring.listed = true;
   touched_.push_back(&ring);
 }

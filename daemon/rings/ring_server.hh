@@ -84,6 +84,9 @@ class RingServer final : public Rings {
   void write(Ring& ring);
   /// The end of a turn: waits for the guest, or for another turn.
   void settle(Ring& ring);
+  /// Looks at it again soon, for its guest may go on without a signal.
+  void expect(Ring& ring);
+  void look_at_expected();
   [[nodiscard]] bool may_read(const Ring& ring) const;
   [[nodiscard]] bool asks_to_reconnect(const Ring& ring) const;
   void reconnect(Ring& ring);
@@ -105,7 +108,10 @@ class RingServer final : public Rings {
   std::unordered_map<Port, Ring*> by_port_;
   std::unordered_map<const Connection*, Ring*> by_connection_;
   std::deque<Ring*> backlog_;
-  std::vector<Ring*> touched_;  ///< to be signalled at the end of the pass
+  std::vector<Ring*> expected_;
+  Interest hurry_;                ///< set while expected_ is not empty
+  std::int64_t hurry_at_us_ = 0;  ///< for when
+  std::vector<Ring*> touched_;    ///< to be signalled at the end of the pass
   /// Detached in this pass: their turn may still be on the stack (J22, XSA-233, XSA-425).
   std::vector<std::unique_ptr<Ring>> gone_;
   std::vector<Connection*> dirty_;  ///< reused by flush()

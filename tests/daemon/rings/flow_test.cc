@@ -1,5 +1,6 @@
 // Bytes through rings: sizes, order, who waits for whom.
 #include <algorithm>
+#include <chrono>
 
 #include "tests/daemon/rings/ring_fixture.hh"
 
@@ -13,6 +14,16 @@ std::string request(std::uint32_t type, std::string_view payload) {
 class RingFlowTest : public RingTest {
  protected:
   using RingTest::RingTest;
+  // What the guest has after at most 0.5 s without a signal; the scan (A27) comes later than that.
+  Texts take_unsignalled(Guest& guest) {
+    using std::chrono::steady_clock;
+    const auto end = steady_clock::now() + std::chrono::milliseconds(500);
+    while (guest.got.empty() && steady_clock::now() < end) {
+      passes();
+      drain(guest);
+    }
+    return std::exchange(guest.got, {});
+  }
   // As many requests as fit into the guest's ring.
   void fill(Guest& guest, const std::string& one) {
     auto writer = protocol::RingWriter::look(page(guest), protocol::RingDirection::kRequests);
@@ -311,6 +322,33 @@ TEST_F(LateRingTest, A20_ConnectingAnewForgetsAReplyThatWaitsForTheJournal) {
   passes();
   EXPECT_EQ(take(guest), Texts{});
   EXPECT_EQ(read(guest, "/a"), "");
+}
+
+// Linux writes header and payload one after the other and signals only into an empty ring, so there
+// is no signal for a payload that follows a header we have left there.
+TEST_F(RingFlowTest, A15_TheRestOfARequestIsFoundWithoutASignal) {
+  Guest& guest = introduce(1);
+  const std::string message = request(wire::kWrite, zstrings({"/a"}) + "value");
+  guest.ring->put(message.substr(0, protocol::kHeaderSize));
+  signal(guest);
+  passes();
+  guest.ring->put(message.substr(protocol::kHeaderSize));
+  EXPECT_EQ(take_unsignalled(guest), Texts{"OK"});
+}
+
+// Linux signals that it has read only where the ring was full, and we write whole frames.
+TEST_F(RingFlowTest, A15_RoomForAReplyIsFoundWithoutASignal) {
+  Guest& guest = introduce(1);
+  const std::string value(600, 'v');
+  ASSERT_EQ(write(guest, "/a", value), "OK");
+  passes();
+  for (int i = 0; i < 2; ++i) guest.ring->put(request(wire::kRead, zstrings({"/a"})));
+  signal(guest);
+  passes();
+  ASSERT_TRUE(guest.ring->take());
+  ASSERT_EQ(guest.ring->next()->payload, value);
+  ASSERT_FALSE(guest.ring->next().has_value()) << "the second does not fit";
+  EXPECT_EQ(take_unsignalled(guest), Texts{value});
 }
 
 }  // namespace
