@@ -269,6 +269,7 @@ void Daemon::start_history() {
   options.boot_id = boot_id_;
   options.version = std::string(kVersion);
   options.sync = config_.durability == store::Durability::kDisk;
+  options.redact = config_.redact;
   HistoryThread::Hooks hooks;
   hooks.post = [this](auto task) { loop_.post(std::move(task)); };
   hooks.pin = [this] {

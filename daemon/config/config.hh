@@ -19,6 +19,9 @@ enum class AfterReboot : std::uint8_t {
   kKeep,   ///< go on with it
 };
 
+/// Patterns in Config::redact: each is held against every change.
+inline constexpr std::size_t kMaxRedact = 100;
+
 /// --xen.
 enum class XenMode : std::uint8_t {
   kAuto,  ///< look for an event-channel device (default)
@@ -57,6 +60,9 @@ struct Config {
   bool keep_orphans = false;
   /// Write the Git history. Default true.
   bool history = true;
+  /// Paths whose values are not written to the Git history (protocol/path_glob.hh); at most
+  /// kMaxRedact. Default: none.
+  std::vector<std::string> redact;
   /// When a reply may leave. Default process.
   store::Durability durability = store::Durability::kProcess;
   /// Default auto.

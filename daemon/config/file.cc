@@ -9,6 +9,7 @@
 
 #include "daemon/config/settings.hh"
 #include "daemon/config/words.hh"
+#include "protocol/path_glob.hh"
 
 namespace vxs::config {
 namespace {
@@ -32,6 +33,10 @@ class Reader {
         const bool soft = name == "quota-soft";
         read_table(name, node,
                    [this, soft](std::string_view k, const toml::node& n) { quota(k, n, soft); });
+      } else if (name == "history" && node.is_table()) {
+        read_table(name, node, [this](std::string_view k, const toml::node& n) { history(k, n); });
+      } else if (name == "history") {
+        flag(name, node, settings_.history);
       } else if (name == "timeout") {
         read_table(name, node, [this](std::string_view k, const toml::node& n) { timeout(k, n); });
       } else {
@@ -101,7 +106,6 @@ class Reader {
     if (key == "state-dir") return path(key, node, settings_.state_dir);
     if (key == "journal-dir") return path(key, node, settings_.journal_dir);
     if (key == "log-dir") return path(key, node, settings_.log_dir);
-    if (key == "history") return flag(key, node, settings_.history);
     if (key == "keep-orphans") return flag(key, node, settings_.keep_orphans);
     if (key == "durability") {
       return word(key, node, &durability_from_word, kDurabilityWords, settings_.durability);
@@ -142,6 +146,22 @@ class Reader {
     const auto quota = soft ? soft_quota_from_name(key) : quota_from_name(key);
     if (!quota || quota_info(*quota).soft != soft) return unknown(key, node);
     number(key, node, kQuotaValueMax, settings_.quotas[static_cast<std::size_t>(*quota)]);
+  }
+
+  void history(std::string_view key, const toml::node& node) {
+    if (key == "write") return flag(key, node, settings_.history);
+    if (key != "redact") return unknown(key, node);
+    const toml::array* globs = node.as_array();
+    if (!globs || globs->size() > kMaxRedact) {
+      return wrong(key, node, "an array of at most " + std::to_string(kMaxRedact) + " paths");
+    }
+    for (const toml::node& element : *globs) {
+      const auto text = element.value_exact<std::string>();
+      if (!text || !protocol::is_path_glob(*text)) {
+        return wrong(key, element, "absolute paths, with * within a name and ** for any names");
+      }
+      settings_.redact.push_back(*text);
+    }
   }
 
   void timeout(std::string_view key, const toml::node& node) {

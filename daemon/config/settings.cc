@@ -129,6 +129,7 @@ tl::expected<Config, ConfigError> resolve(const Settings& options,
       choose.value(&Settings::watch_event_seconds,
                    static_cast<std::uint32_t>(config.watch_event_timeout.count())));
   choose_quotas(options, file, config.quotas);
+  config.redact = file.redact;
   config.trace_control = file.trace_control;
   config.trace_control.insert(config.trace_control.end(), options.trace_control.begin(),
                               options.trace_control.end());

@@ -45,6 +45,7 @@ struct Settings {
   std::optional<std::uint32_t> watch_event_seconds;
   std::array<std::optional<std::uint32_t>, kQuotaCount> quotas;
   std::vector<std::string> trace_control;
+  std::vector<std::string> redact;
 };
 
 /// A sentence for the operator, "FILE:LINE: …" where a file is to blame.

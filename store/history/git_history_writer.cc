@@ -23,7 +23,10 @@ std::int64_t seconds(std::int64_t time_us) noexcept {
 }  // namespace
 
 GitHistoryWriter::GitHistoryWriter(Env& env, const HistoryOptions& options)
-    : options_(options), files_(env, options.repository, options.sync), rate_(options.fold_rate) {
+    : options_(options),
+      redaction_(options.redact),
+      files_(env, options.repository, options.sync),
+      rate_(options.fold_rate) {
   options_.boot_id = plain_word(options.boot_id);
   options_.host = plain_word(options.host);
   host_ = options_.host.empty() ? "localhost" : options_.host;
@@ -36,6 +39,7 @@ HistoryResult<void> GitHistoryWriter::open() {
   objects_ = std::make_unique<ObjectStore>(*std::move(objects));
   objects_->pack().spool_to(files_.spool("open", options_.pack_bytes));
   shadow_ = std::make_unique<ShadowTree>(*objects_);
+  shadow_->redact(&redaction_);
   window_ = std::make_unique<CommitWindow>(*objects_);
   keeper_ = std::make_unique<PackKeeper>(files_, *objects_);
   boot_id_ = options_.boot_id;
@@ -192,6 +196,10 @@ HistoryResult<std::vector<ShownChange>> GitHistoryWriter::apply_all(ShadowTree& 
       continue;
     }
     if (change.kind == ChangeKind::kRemove) continue;
+    if (redaction_.hides(change.path, change.value)) {
+      entry.value = kRedacted;
+      continue;
+    }
     remember(note->new_value, change.value);
     if (change.kind == ChangeKind::kWrite) {
       auto old = show(note->old_value);

@@ -76,6 +76,7 @@ class GitHistoryWriter final : public HistoryWriter {
   HistoryResult<void> publish_conflicts();
 
   HistoryOptions options_;
+  Redaction redaction_;
   RepositoryFiles files_;
   std::string host_;
   std::string boot_id_;

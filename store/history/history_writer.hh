@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "store/env.hh"
 #include "store/record.hh"
@@ -29,6 +30,8 @@ struct HistoryOptions {
   std::size_t cache_bytes = 64U << 20U;
   /// A pack larger than this is made in a file below vxenstored/tmp, not in memory.
   std::size_t pack_bytes = 16U << 20U;
+  /// Paths (protocol/path_glob.hh) whose values are written as `<redacted>`.
+  std::vector<std::string> redact{};
 };
 
 struct HistoryError {
@@ -90,7 +93,8 @@ class HistoryWriter {
 
 /// Rebuilds a tree from the repository's head: the fallback when journal and checkpoints are lost
 /// (design §5 "Git is the fallback"). Every node gets generation `new_seq` = head Seq + 2^32, which
-/// is returned. `missing` names values history does not have.
+/// is returned. `missing` names the paths whose values history does not have, redacted ones included; they
+/// are empty.
 [[nodiscard]] tl::expected<Seq, HistoryError> load_tree_from_history(
     const std::string& repository, PermTable& perms, Tree& tree, std::vector<std::string>& missing);
 

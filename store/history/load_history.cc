@@ -12,6 +12,7 @@
 #include "store/history/git_path.hh"
 #include "store/history/meta_text.hh"
 #include "store/history/object_store.hh"
+#include "store/history/redaction.hh"
 #include "store/history/repository_files.hh"
 
 namespace vxs::store {
@@ -85,6 +86,10 @@ class HistoryLoader {
     if (!text.ends_with('\n')) return damaged("value of " + std::string(path) + " is damaged");
     text.pop_back();
     if (node.value_mode != EntryMode::kEscaped) return text;
+    if (text == kRedacted) {
+      missing_.emplace_back(path);
+      return std::string();
+    }
     auto raw = protocol::unescape(text);
     if (!raw) return damaged("escaped value of " + std::string(path) + " is damaged");
     return *std::move(raw);

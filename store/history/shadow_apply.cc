@@ -29,10 +29,17 @@ std::string_view full_name_if_hashed(std::string_view xenstore_name) {
 
 }  // namespace
 
-StoredValue ShadowTree::put_value(std::string_view value, const ObjectId& present) {
+StoredValue ShadowTree::put_value(std::string_view path, std::string_view value,
+                                  const ObjectId& present) {
+  PackBuilder& pack = objects_.pack();
+  if (redaction_ != nullptr && redaction_->hides(path, value)) {
+    const std::string text = std::string(kRedacted) + '\n';
+    const ObjectId id = objects_.hasher().hash(ObjectType::kBlob, text);
+    if (id != present) pack.add(id, ObjectType::kBlob, text);
+    return {id, EntryMode::kEscaped};
+  }
   std::string text(value);
   text += '\n';
-  PackBuilder& pack = objects_.pack();
   if (const auto id = objects_.hasher().hash_guest_blob(text)) {
     if (*id != present) pack.add(*id, ObjectType::kBlob, text);
     return {*id, EntryMode::kFile};
@@ -156,7 +163,7 @@ HistoryResult<ChangeNote> ShadowTree::create(const Change& change, Seq seq) {
     numbering_seq_ = seq;
     next_number_ = 0;
   }
-  const StoredValue value = put_value(change.value);
+  const StoredValue value = put_value(change.path, change.value);
   note.new_value = value;
   insert_entry(holder.tree, value.mode, found->name, value.id);
   std::string line;
@@ -188,7 +195,7 @@ HistoryResult<ChangeNote> ShadowTree::write(const Change& change) {
     if (!found) return tl::unexpected(found.error());
     if (!found->entry) return mismatch(describe(change, "it is missing"));
     if (found->entry->mode != EntryMode::kDirectory) {
-      const StoredValue value = put_value(change.value, found->entry->id);
+      const StoredValue value = put_value(change.path, change.value, found->entry->id);
       note.old_value = {found->entry->id, found->entry->mode};
       note.new_value = value;
       patch_entry(found->holder->tree, *found->entry, value.mode, value.id);
@@ -204,7 +211,7 @@ HistoryResult<ChangeNote> ShadowTree::write(const Change& change) {
   if (change.value.empty()) {
     if (entry) erase_entry(dir->tree, *entry);
   } else {
-    const StoredValue value = put_value(change.value);
+    const StoredValue value = put_value(change.path, change.value);
     note.new_value = value;
     if (entry) {
       patch_entry(dir->tree, *entry, value.mode, value.id);

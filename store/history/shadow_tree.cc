@@ -22,7 +22,7 @@ std::string no_such(std::string_view what, const ShadowDir& dir) {
 }  // namespace
 
 ShadowTree::ShadowTree(ObjectStore& objects, const ShadowTree* twin)
-    : objects_(objects), twin_(twin) {}
+    : objects_(objects), twin_(twin), redaction_(twin == nullptr ? nullptr : twin->redaction_) {}
 
 void ShadowTree::adopt(std::unique_ptr<ShadowDir> root) {
   root_ = std::move(root);

@@ -15,6 +15,7 @@
 #include "store/change.hh"
 #include "store/history/meta_text.hh"
 #include "store/history/object_store.hh"
+#include "store/history/redaction.hh"
 #include "store/history/shadow_dir.hh"
 
 namespace vxs::store {
@@ -37,6 +38,8 @@ class ShadowTree {
   /// `twin`, if given, is the tree at another commit: what both share is copied from memory. The
   /// twin must be unchanged since its flush() and outlive this object.
   explicit ShadowTree(ObjectStore& objects, const ShadowTree* twin = nullptr);
+  /// Outlives this object and its twins' users; nullptr: nothing is hidden. A twin has its twin's.
+  void redact(const Redaction* redaction) noexcept { redaction_ = redaction; }
 
   /// A tree with "/" (n0) and the special nodes with the permissions of C7 and C8.
   void start_empty();
@@ -69,8 +72,10 @@ class ShadowTree {
   /// building snapshots; valid until the next change.
   [[nodiscard]] HistoryResult<ShadowDir*> find_directory(std::string_view path);
   [[nodiscard]] HistoryResult<void> load_meta(ShadowDir& dir);
-  /// Stores a value as a blob of the open pack, unless it is the blob `present`.
-  [[nodiscard]] StoredValue put_value(std::string_view value, const ObjectId& present = {});
+  /// Stores the value of a node, or what hides it, as a blob of the open pack, unless it is the
+  /// blob `present`.
+  [[nodiscard]] StoredValue put_value(std::string_view path, std::string_view value,
+                                      const ObjectId& present = {});
 
   /// Where a node's entry is, or would be. Valid until the next change.
   struct Found {
@@ -107,6 +112,7 @@ class ShadowTree {
 
   ObjectStore& objects_;
   const ShadowTree* twin_;
+  const Redaction* redaction_ = nullptr;
   std::unique_ptr<ShadowDir> root_;
   std::vector<ShadowDir*> dirty_;
   std::vector<std::string> splits_;

@@ -107,7 +107,7 @@ class SnapshotBuilder {
     if (before.directory != nullptr) expect(dir, *before.directory);
     dir.meta.replace(0, 0, meta);
     if (!node.value().empty()) {
-      const StoredValue value = old_.put_value(node.value(), before.value);
+      const StoredValue value = old_.put_value(path, node.value(), before.value);
       insert_entry(dir.tree, value.mode, ".value", value.id);
     }
     std::string prefix(path);
@@ -181,7 +181,7 @@ class SnapshotBuilder {
       fill_directory(add_directory(holder, git_name(name), expected), path, node, *before, key);
       return {};
     }
-    const StoredValue value = old_.put_value(node.value(), before->value);
+    const StoredValue value = old_.put_value(path, node.value(), before->value);
     const std::string stored = git_name(name);
     insert_entry(holder.tree, value.mode, stored, value.id);
     ++holder.child_count;
