@@ -22,7 +22,7 @@ void check_cpu(const std::vector<WorkloadResult>& results, double limit,
                std::vector<BarCheck>& checks) {
   for (const WorkloadResult& result : results) {
     const bool held_to_it = result.name.starts_with("read-") || result.name.starts_with("write-") ||
-                            result.name.starts_with("tx-");
+                            result.name.starts_with("tx-") || result.name.starts_with("ring-");
     if (!held_to_it) continue;
     if (const auto ratio = ratio_to_c(result, kOurs, &Measurement::main_cpu_us)) {
       checks.push_back({"cpu-ratio of " + result.name, *ratio, limit});
@@ -49,6 +49,24 @@ void check_watches(const std::vector<WorkloadResult>& results, double limit,
   if (growth) checks.push_back({"watch-growth of watches-10000", *growth, limit});
 }
 
+void check_scale(const std::vector<WorkloadResult>& results, double limit,
+                 std::vector<BarCheck>& checks) {
+  for (const char* what : {"scale-start", "scale-read", "scale-write"}) {
+    const WorkloadResult* few = find(results, std::string(what) + "-10");
+    const WorkloadResult* many = find(results, std::string(what) + "-1000");
+    if (few == nullptr || many == nullptr) continue;
+    const auto growth =
+        median_ratio(many->runs.at(kOurs), few->runs.at(kOurs), &Measurement::main_cpu_us);
+    if (growth) checks.push_back({std::string("scale-growth of ") + what, *growth, limit});
+  }
+}
+
+constexpr const char* kScaleGrowth = "scale-growth";
+
+bool is_bar(const std::string& name) {
+  return name == kScaleGrowth || default_bars().contains(name);
+}
+
 }  // namespace
 
 Bars default_bars() { return {{"cpu-ratio", 1.0}, {"eagain", 0.0}, {"watch-growth", 1.1}}; }
@@ -56,9 +74,10 @@ Bars default_bars() { return {{"cpu-ratio", 1.0}, {"eagain", 0.0}, {"watch-growt
 void parse_bar(const std::string& text, Bars& bars) {
   const std::size_t equals = text.find('=');
   const std::string name = text.substr(0, equals);
-  if (equals == std::string::npos || !default_bars().contains(name)) {
-    throw BenchError("'" + text +
-                     "' is no bar: cpu-ratio, eagain and watch-growth are, as NAME=LIMIT");
+  if (equals == std::string::npos || !is_bar(name)) {
+    throw BenchError(
+        "'" + text +
+        "' is no bar: cpu-ratio, eagain, watch-growth and scale-growth are, as NAME=LIMIT");
   }
   double limit = 0;
   const char* end = text.data() + text.size();
@@ -77,6 +96,7 @@ std::vector<BarCheck> check_bars(const std::vector<WorkloadResult>& results, con
     const double limit = bar * factor;
     if (name == "cpu-ratio") check_cpu(results, limit, checks);
     if (name == "eagain") check_eagain(results, limit, checks);
+    if (name == kScaleGrowth) check_scale(results, limit, checks);
     if (name == "watch-growth") check_watches(results, limit, checks);
     if (checks.size() == before) {
       throw BenchError("the bar " + name + " has nothing to look at in this run");

@@ -14,7 +14,10 @@ namespace vxs::bench {
 // eagain        EAGAIN answers to transactions that only touch siblings (0)
 // watch-growth  vxenstored's CPU per WRITE beside 10,000 watches over that
 //               beside none (1.1)
+// scale-growth  vxenstored's CPU per VM start, and per READ and WRITE of one
+//               guest, beside 1,000 guests over that beside 10 (1.2)
 using Bars = std::map<std::string, double>;
+// Those of sockets: all but scale-growth.
 [[nodiscard]] Bars default_bars();
 
 // Reads NAME=LIMIT into `bars`; throws BenchError for an unknown name or a bad number.

@@ -53,7 +53,7 @@ void declare(CLI::App& app, Raw& raw) {
       ->check(CLI::IsMember({"one", "all"}));
   app.add_flag("--quick", raw.quick, "few workloads, 2 pairs, 0.1 s each: under a minute");
   app.add_flag("--bars", raw.all_bars, "exit 1 when a limit of the project is exceeded");
-  app.add_option("--bar", raw.bars, "NAME=LIMIT: cpu-ratio, eagain, watch-growth");
+  app.add_option("--bar", raw.bars, "NAME=LIMIT: cpu-ratio, eagain, watch-growth, scale-growth");
   app.add_option("--bar-factor", raw.bar_factor, "multiplies every limit")
       ->check(CLI::PositiveNumber);
   app.add_option("--json", raw.json_file, "write all figures to this file");

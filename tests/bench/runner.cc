@@ -41,7 +41,7 @@ Field median_field(const std::vector<Measurement>& runs, Field Measurement::*fie
 // A daemon with its prepared workload.
 struct Subject {
   Subject(ServerKind kind, const Workload& workload, const ServerPaths& paths)
-      : server(kind, paths), session(workload.make()) {
+      : server(kind, paths, workload.guests), session(workload.make()) {
     session->prepare(server);
   }
   Server server;
@@ -79,6 +79,7 @@ void run_family(const Plan& plan, std::span<const Workload> family,
     for (std::size_t w = 0; w < family.size(); ++w) {
       for (std::size_t i = 0; i < plan.servers.size(); ++i) {
         const ServerKind kind = plan.servers[(i + pair) % plan.servers.size()];
+        if (family[w].guests && kind == ServerKind::kEcho) continue;
         results[first + w].runs[kind].push_back(measure(plan, kind, family[w], alive));
       }
     }

@@ -1,5 +1,6 @@
 #include "tests/bench/server.hh"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <fstream>
@@ -34,28 +35,43 @@ std::string tail_of(const std::filesystem::path& log) {
   return text.size() > kMost ? text.substr(text.size() - kMost) : text;
 }
 
+std::string machine_of(const std::filesystem::path& directory) { return directory / "machine"; }
+
 Command stock_command(ServerKind kind, const std::filesystem::path& directory,
-                      const ServerPaths& paths) {
+                      const ServerPaths& paths, bool guests) {
   Command command;
   command.arguments = {paths.run_stock, kind == ServerKind::kStockC ? "c" : "ocaml",
                        directory / "run"};
-  command.environment = {{"FAKEXEN_LIB", paths.fakexen}, {"FAKEXEN_DOMAINS", kFakeDomains}};
+  command.environment = {{"FAKEXEN_LIB", paths.fakexen}};
+  command.environment.emplace_back("FAKEXEN_DOMAINS", guests ? "" : kFakeDomains);
+  if (guests) command.environment.emplace_back("FAKEXEN_DIR", machine_of(directory));
   command.log = directory / "log";
   return command;
 }
 
+Command with_guests(const std::filesystem::path& directory, const ServerPaths& paths) {
+  Command command = vxenstored_command(directory, paths);
+  std::replace(command.arguments.begin(), command.arguments.end(), std::string("off"),
+               std::string("on"));
+  command.environment.emplace_back("FAKEXEN_DIR", machine_of(directory));
+  command.environment.emplace_back("LD_PRELOAD", paths.fakexen);
+  return command;
+}
+
 std::unique_ptr<Process> start(ServerKind kind, const std::filesystem::path& directory,
-                               const std::string& socket_path, const ServerPaths& paths) {
+                               const std::string& socket_path, const ServerPaths& paths,
+                               bool guests) {
   switch (kind) {
     case ServerKind::kEcho:
       return std::make_unique<Process>([&] { return run_echo_server(socket_path); });
     case ServerKind::kVxenstored:
-      return std::make_unique<Process>(vxenstored_command(directory, paths));
+      return std::make_unique<Process>(guests ? with_guests(directory, paths)
+                                              : vxenstored_command(directory, paths));
     case ServerKind::kStockC:
     case ServerKind::kStockOcaml:
       break;
   }
-  return std::make_unique<Process>(stock_command(kind, directory, paths));
+  return std::make_unique<Process>(stock_command(kind, directory, paths, guests));
 }
 
 bool answers(const std::string& socket_path) {
@@ -131,16 +147,19 @@ void wait_until_ready(Process& process, const std::string& socket_path,
   }
 }
 
-Server::Server(ServerKind kind, const ServerPaths& paths)
+Server::Server(ServerKind kind, const ServerPaths& paths, bool guests)
     : kind_(kind), socket_path_(directory_.path() / "run" / "socket") {
   std::filesystem::create_directories(directory_.path() / "run");
-  process_ = start(kind, directory_.path(), socket_path_, paths);
+  std::filesystem::create_directories(machine_of(directory_.path()));
+  process_ = start(kind, directory_.path(), socket_path_, paths, guests);
   try {
     wait_until_ready(*process_, socket_path_, directory_.path() / "log", kStartLimitMs);
   } catch (const BenchError& error) {
     throw BenchError("server " + server_name(kind) + ": " + error.what());
   }
 }
+
+std::string Server::machine_directory() const { return machine_of(directory_.path()); }
 
 void Server::require_alive() {
   if (!process_->running()) {

@@ -29,12 +29,15 @@ struct ServerPaths {
 class Server {
  public:
   // Starts the daemon and waits until it answers a request; throws BenchError,
-  // with the end of its log, when it does not within 20 s.
-  Server(ServerKind kind, const ServerPaths& paths);
+  // with the end of its log, when it does not within 20 s. With `guests` it
+  // stands behind the fake Xen library, whose machine has dom0 alone at first.
+  Server(ServerKind kind, const ServerPaths& paths, bool guests = false);
 
   [[nodiscard]] ServerKind kind() const { return kind_; }
   [[nodiscard]] pid_t pid() const { return process_->pid(); }
   [[nodiscard]] const std::string& socket_path() const { return socket_path_; }
+  // The fake machine of a server with guests (FAKEXEN_DIR).
+  [[nodiscard]] std::string machine_directory() const;
   // Throws BenchError when the daemon has died.
   void require_alive();
 

@@ -10,6 +10,7 @@ namespace vxs::bench {
 namespace {
 
 constexpr unsigned kReads = 3;
+constexpr const char* kGuestPath = "device/vif/0/state";
 
 // Values of a constant length, so that the work per operation is the same.
 std::string value_of(std::uint64_t counter) {
@@ -24,8 +25,8 @@ BlockRequest write_of(const std::string& path, std::uint64_t counter) {
 // READ and WRITE skip BlockScript: the client should cost as little as it can.
 class ReadScript final : public Script {
  public:
-  explicit ReadScript(unsigned index) {
-    append_request(request_, MessageType::kRead, 0, {path_body(client_path(index, 0))});
+  explicit ReadScript(const std::string& path) {
+    append_request(request_, MessageType::kRead, 0, {path_body(path)});
   }
   bool next_request(std::string& out) override {
     out.append(request_);
@@ -42,7 +43,7 @@ class ReadScript final : public Script {
 
 class WriteScript final : public Script {
  public:
-  explicit WriteScript(unsigned index) : body_(path_body(client_path(index, 0))) {}
+  explicit WriteScript(const std::string& path) : body_(path_body(path)) {}
   bool next_request(std::string& out) override {
     append_request(out, MessageType::kWrite, 0, {body_, value_of(++counter_)});
     return true;
@@ -115,10 +116,16 @@ std::string sibling_path(unsigned index) {
 }
 
 std::unique_ptr<Script> make_read_script(unsigned index) {
-  return std::make_unique<ReadScript>(index);
+  return std::make_unique<ReadScript>(client_path(index, 0));
 }
 std::unique_ptr<Script> make_write_script(unsigned index) {
-  return std::make_unique<WriteScript>(index);
+  return std::make_unique<WriteScript>(client_path(index, 0));
+}
+std::unique_ptr<Script> make_guest_read_script(unsigned) {
+  return std::make_unique<ReadScript>(kGuestPath);
+}
+std::unique_ptr<Script> make_guest_write_script(unsigned) {
+  return std::make_unique<WriteScript>(kGuestPath);
 }
 std::unique_ptr<Script> make_disjoint_transaction_script(unsigned index) {
   return std::make_unique<DisjointTransactionScript>(index);

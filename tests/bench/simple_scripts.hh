@@ -23,6 +23,9 @@ namespace vxs::bench {
 [[nodiscard]] std::unique_ptr<Script> make_read_script(unsigned index);
 // One operation = one WRITE of an existing node, each time another value.
 [[nodiscard]] std::unique_ptr<Script> make_write_script(unsigned index);
+// The same on a node that every guest started by RingGuests has, by its path relative to the guest.
+[[nodiscard]] std::unique_ptr<Script> make_guest_read_script(unsigned index);
+[[nodiscard]] std::unique_ptr<Script> make_guest_write_script(unsigned index);
 // One operation = start, 3 READs, 3 WRITEs of the same nodes, commit.
 [[nodiscard]] std::unique_ptr<Script> make_disjoint_transaction_script(unsigned index);
 // One operation = start, 3 READs of the sibling kept, WRITE of that one, WRITE

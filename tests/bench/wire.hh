@@ -17,6 +17,8 @@ enum class MessageType : std::uint32_t {
   kWatch = 4,
   kTransactionStart = 6,
   kTransactionEnd = 7,
+  kIntroduce = 8,
+  kRelease = 9,
   kWrite = 11,
   kMkdir = 12,
   kRm = 13,

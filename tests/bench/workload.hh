@@ -49,7 +49,8 @@ struct Workload {
   std::string title;       // for tables: "WRITE, 16 clients"
   bool quick = false;      // part of --quick
   bool by_default = true;  // false: only when named
-  std::function<std::unique_ptr<Session>()> make;
+  bool guests = false;     // the server is to have rings; the echo server has none
+  std::function<std::unique_ptr<Session>()> make = nullptr;
 };
 
 // All workloads, in the order of the tables.
