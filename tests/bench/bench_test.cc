@@ -65,6 +65,7 @@ TEST(Bench, BarsHoldAtTheirLimitAndNotBeyond) {
   const std::vector<WorkloadResult> results{
       result("read-1", {with_cpu(10)}, {with_cpu(10)}),
       result("write-1", {with_cpu(10)}, {with_cpu(10.1)}),
+      result("ring-read-16", {with_cpu(10)}, {with_cpu(11)}),
       result("siblings-8", {with_cpu(10, 99)}, {with_cpu(1, 1)}),
       result("watches-0", {with_cpu(10)}, {with_cpu(10)}),
       result("watches-10000", {with_cpu(100)}, {with_cpu(11)}),
@@ -76,8 +77,25 @@ TEST(Bench, BarsHoldAtTheirLimitAndNotBeyond) {
   EXPECT_THAT(held,
               testing::UnorderedElementsAre(testing::Pair("cpu-ratio of read-1", true),
                                             testing::Pair("cpu-ratio of write-1", false),
+                                            testing::Pair("cpu-ratio of ring-read-16", false),
                                             testing::Pair("eagain of siblings-8", false),
                                             testing::Pair("watch-growth of watches-10000", true)));
+}
+
+TEST(Bench, GrowthBesideAThousandGuestsIsHeldToItsBar) {
+  const std::vector<WorkloadResult> results{
+      result("scale-start-10", {with_cpu(500)}, {with_cpu(100)}),
+      result("scale-start-1000", {with_cpu(500)}, {with_cpu(121)}),
+      result("scale-read-10", {with_cpu(10)}, {with_cpu(10)}),
+      result("scale-read-1000", {with_cpu(99)}, {with_cpu(12)}),
+  };
+  std::map<std::string, bool> held;
+  for (const BarCheck& check : check_bars(results, {{"scale-growth", 1.2}}, 1.0)) {
+    held[check.what] = check.held();
+  }
+  EXPECT_THAT(held,
+              testing::UnorderedElementsAre(testing::Pair("scale-growth of scale-start", false),
+                                            testing::Pair("scale-growth of scale-read", true)));
 }
 
 TEST(Bench, ABarWithNothingToLookAtIsAnError) {

@@ -121,9 +121,8 @@ void RingGuests::start(std::uint32_t domid, LoadResult& load) {
   ++load.operations;
 }
 
-void RingGuests::stop(std::uint32_t domid) {
-  LoadResult unused;
-  play(vm_stop_blocks(domid), unused);
+void RingGuests::stop(std::uint32_t domid, LoadResult& load) {
+  play(vm_stop_blocks(domid), load);
   call(MessageType::kRelease, path_body(std::to_string(domid)));
   guests_.erase(domid);
   const std::uint32_t domids[] = {domid};
@@ -134,6 +133,8 @@ void RingGuests::stop(std::uint32_t domid) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     machine_.reap();
   }
+  ++load.requests;
+  ++load.operations;
 }
 
 RingConnection& RingGuests::guest(std::uint32_t domid) {

@@ -26,8 +26,9 @@ class RingGuests {
   // INTRODUCE, then the guest's ten watches and the reads and writes of its four front ends. Adds
   // the requests to `load`, and one operation.
   void start(std::uint32_t domid, LoadResult& load);
-  // The removal of its nodes, RELEASE, its end; returns when Xen knows it no longer.
-  void stop(std::uint32_t domid);
+  // The removal of its nodes, RELEASE, its end; returns when Xen knows it no longer. Adds
+  // to `load` likewise.
+  void stop(std::uint32_t domid, LoadResult& load);
 
   // A started guest.
   [[nodiscard]] RingConnection& guest(std::uint32_t domid);

@@ -14,7 +14,7 @@ namespace vxs::bench {
 namespace {
 
 constexpr unsigned kParts = 3;
-constexpr unsigned kStartsMeasured = 10;
+constexpr unsigned kVmsMeasured = 10;
 
 std::string home_of(unsigned domid) { return "/local/domain/" + std::to_string(domid); }
 
@@ -71,9 +71,11 @@ class RingLoopSession final : public Session {
   std::vector<RingClient> clients_;  // after machine_: they unmap through it
 };
 
-class RingVmStartSession final : public Session {
+enum class Measured { kStart, kStop };
+
+class RingVmSession final : public Session {
  public:
-  explicit RingVmStartSession(unsigned existing) : existing_(existing) {}
+  RingVmSession(Measured measured, unsigned existing) : measured_(measured), existing_(existing) {}
 
   void prepare(Server& server) override {
     guests_ = std::make_unique<RingGuests>(server);
@@ -82,25 +84,43 @@ class RingVmStartSession final : public Session {
   }
 
   Measurement measure(Server& server, const MeasureOptions& options) override {
-    const unsigned first = existing_ + 1;
-    const unsigned end = first + kStartsMeasured;
     Meter meter(server, options);
-    meter.begin();
-    LoadResult load;
-    for (unsigned domid = first; domid < end; ++domid) {
-      const auto began = std::chrono::steady_clock::now();
-      guests_->start(domid, load);
-      const std::chrono::nanoseconds taken = std::chrono::steady_clock::now() - began;
-      load.latencies_ns.push_back(static_cast<std::uint64_t>(taken.count()));
-      load.seconds += std::chrono::duration<double>(taken).count();
+    if (measured_ == Measured::kStart) {
+      meter.begin();
+      meter.finish(starts());
+      static_cast<void>(stops());
+    } else {
+      static_cast<void>(starts());
+      meter.begin();
+      meter.finish(stops());
     }
-    meter.finish(load);
-    for (unsigned domid = first; domid < end; ++domid) guests_->stop(domid);
     server.require_alive();
     return meter.result();
   }
 
  private:
+  LoadResult starts() {
+    return each([this](unsigned domid, LoadResult& load) { guests_->start(domid, load); });
+  }
+  LoadResult stops() {
+    return each([this](unsigned domid, LoadResult& load) { guests_->stop(domid, load); });
+  }
+
+  // One operation for each of the VMs beside the existing ones.
+  template <typename Operation>
+  LoadResult each(Operation operation) {
+    LoadResult load;
+    for (unsigned domid = existing_ + 1; domid <= existing_ + kVmsMeasured; ++domid) {
+      const auto began = std::chrono::steady_clock::now();
+      operation(domid, load);
+      const std::chrono::nanoseconds taken = std::chrono::steady_clock::now() - began;
+      load.latencies_ns.push_back(static_cast<std::uint64_t>(taken.count()));
+      load.seconds += std::chrono::duration<double>(taken).count();
+    }
+    return load;
+  }
+
+  Measured measured_;
   unsigned existing_;
   std::unique_ptr<RingGuests> guests_;
 };
@@ -137,7 +157,11 @@ std::unique_ptr<Session> make_ring_loop(const ScriptFactory& script, unsigned gu
 }
 
 std::unique_ptr<Session> make_ring_vm_start(unsigned existing) {
-  return std::make_unique<RingVmStartSession>(existing);
+  return std::make_unique<RingVmSession>(Measured::kStart, existing);
+}
+
+std::unique_ptr<Session> make_ring_vm_stop(unsigned existing) {
+  return std::make_unique<RingVmSession>(Measured::kStop, existing);
 }
 
 std::unique_ptr<Session> make_ring_beside(const ScriptFactory& script, unsigned existing) {

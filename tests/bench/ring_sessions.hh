@@ -15,6 +15,10 @@ namespace vxs::bench {
 // the same way and are idle. An operation is a start.
 [[nodiscard]] std::unique_ptr<Session> make_ring_vm_start(unsigned existing);
 
+// The stop of VMs that were started beside `existing` guests: removal of their nodes, RELEASE,
+// death. An operation is a stop.
+[[nodiscard]] std::unique_ptr<Session> make_ring_vm_stop(unsigned existing);
+
 // One guest's closed loop beside `existing` - 1 idle ones. `script` works on the guest's state
 // node of its vif.
 [[nodiscard]] std::unique_ptr<Session> make_ring_beside(const ScriptFactory& script,

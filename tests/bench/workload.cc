@@ -48,6 +48,11 @@ void add_ring_workloads(std::vector<Workload>& all) {
                        "VM start with its guest beside " + std::to_string(n) + " guests",
                        [n] { return make_ring_vm_start(n); }));
   }
+  for (const unsigned n : {10U, 1'000U}) {
+    all.push_back(ring("scale-stop-" + std::to_string(n),
+                       "VM stop with its guest beside " + std::to_string(n) + " guests",
+                       [n] { return make_ring_vm_stop(n); }));
+  }
   for (const Request& request : requests) {
     for (const unsigned n : {10U, 1'000U}) {
       all.push_back(ring("scale-" + request.name + "-" + std::to_string(n),
