@@ -121,10 +121,11 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
   for (const auto& [domid, kept] : state.domains) {
     if (domid == domains_.store_domid()) continue;
     Domain& domain = revive(domid, kept);
-    const auto info = std::find_if(now.begin(), now.end(),
-                                   [id = domid](const auto& one) { return one.domid == id; });
-    bool lives = info != now.end() && !info->dying && same_life(domain, *info) &&
-                 (kept.incarnation != 0 || domains_.permanent(domid));
+    const auto info =
+        std::lower_bound(now.begin(), now.end(), domid,
+                         [](const DomainInfo& one, DomId id) { return one.domid < id; });
+    bool lives = info != now.end() && info->domid == domid && !info->dying &&
+                 same_life(domain, *info) && (kept.incarnation != 0 || domains_.permanent(domid));
     // Design §6: where lives have no number, a port that can be bound again is the other half of
     // the proof.
     if (lives && kept.introduced) {
