@@ -46,6 +46,12 @@ struct Finding {
   std::string text;  ///< one sentence: file, offset, what is wrong, what to do
 };
 
+struct SystemCounts {
+  std::uint64_t domains = 0;
+  std::uint64_t rings = 0;  ///< introduced, frozen ones included
+  std::uint64_t watches = 0;
+};
+
 struct JournalInspection {
   std::vector<SegmentInfo> segments;        ///< oldest first
   std::vector<CheckpointInfo> checkpoints;  ///< oldest first
@@ -54,12 +60,7 @@ struct JournalInspection {
   std::uint64_t bytes = 0;                  ///< segments and checkpoints on disk
   /// The state beside the tree after last_seq; fsck_journal() only, and only where records lead to
   /// it without a hole.
-  struct System {
-    std::uint64_t domains = 0;
-    std::uint64_t rings = 0;  ///< introduced, frozen ones included
-    std::uint64_t watches = 0;
-  };
-  std::optional<System> system;
+  std::optional<SystemCounts> system;
   std::vector<Finding> findings;
   [[nodiscard]] bool has_errors() const noexcept;
 };
