@@ -67,6 +67,26 @@ TEST_F(File, EveryKeyHasItsEffect) {
   EXPECT_EQ(config.watch_event_timeout, std::chrono::seconds(11));
 }
 
+TEST_F(File, HistoryIsASwitchOrATable) {
+  EXPECT_FALSE(good({"--config", write_file("history = false\n")}).history);
+  const Config config = good({"--config", write_file("[history]\nwrite = false\n"
+                                                     "redact = ['/vm/*/pw', '/keys/**']\n")});
+  EXPECT_FALSE(config.history);
+  EXPECT_THAT(config.redact, ElementsAre("/vm/*/pw", "/keys/**"));
+  EXPECT_TRUE(good({"--config", write_file("")}).redact.empty());
+}
+
+TEST_F(File, RedactTakesOnlyPatternsOfPaths) {
+  EXPECT_THAT(complaint("[history]\nredact = '/a'\n"), HasSubstr(":2: 'redact' must be an array"));
+  EXPECT_THAT(complaint("[history]\nredact = [\n'/a',\n'b']\n"), HasSubstr(":4: 'redact'"));
+  EXPECT_THAT(complaint("[history]\nredact = ['/a**']\n"), HasSubstr(":2: 'redact'"));
+  EXPECT_THAT(complaint("[history]\nredact = [7]\n"), HasSubstr(":2: 'redact'"));
+  EXPECT_EQ(complaint("[history]\nsheep = 1\n"), ":2: unknown key 'sheep'");
+  std::string many = "[history]\nredact = [";
+  for (int i = 0; i < 101; ++i) many += "'/a',";
+  EXPECT_THAT(complaint(many + "]\n"), HasSubstr("at most 100"));
+}
+
 TEST_F(File, UnknownKeysAreErrorsWithFileAndLine) {
   EXPECT_EQ(complaint("history = true\nhistroy = true\n"), ":2: unknown key 'histroy'");
   EXPECT_EQ(complaint("[quota]\nnodes = 1\n\nsheep = 2\n"), ":4: unknown key 'sheep'");
@@ -125,6 +145,7 @@ TEST_F(File, ExampleWithEveryKeyUncommentedGivesTheDefaults) {
   EXPECT_EQ(with.log_dir, without.log_dir);
   EXPECT_EQ(with.durability, without.durability);
   EXPECT_EQ(with.history, without.history);
+  EXPECT_EQ(with.redact, without.redact);
   EXPECT_EQ(with.xen, without.xen);
   EXPECT_EQ(with.keep_orphans, without.keep_orphans);
   EXPECT_EQ(with.journal_budget_bytes, without.journal_budget_bytes);
