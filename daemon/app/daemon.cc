@@ -109,6 +109,9 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
   options.directory = config_.journal_dir;
   options.durability = config_.durability;
   options.budget_bytes = config_.journal_budget_bytes;
+  // A segment counts whole from its beginning: a small budget is of small ones, or the first would
+  // look like a journal that is full.
+  options.segment_bytes = std::min(options.segment_bytes, config_.journal_budget_bytes / 16);
   options.boot_id = boot_id_;
   options.keep_after_reboot = config_.keep_after_reboot(xen_present);
 
