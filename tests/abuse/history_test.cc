@@ -192,10 +192,10 @@ TEST_F(History, NamesOfTwoThousandBytesFitGitToo) {
 }
 
 TEST_F(History, NothingAGuestWritesEscapesIntoMessagesRefsOrTerminals) {
-  const std::string evil(
+  using namespace std::string_literals;
+  const std::string evil =
       "x\n\nSeq: 999999\nDomain: 0\nTransaction: T\nauthor dom0 <dom0@x> 0 +0000\n"
-      "\x1b]0;owned\x07\x1b[2J\x9b\xc2\x9b\xe2\x80\xae\r\b\x7f\0tail",
-      118);
+      "\x1b]0;owned\x07\x1b[2J\x9b\xc2\x9b\xe2\x80\xae\r\b\x7f\0tail"s;
   ASSERT_EQ(write(bad(), "value", evil), kOk);
   ASSERT_EQ(write(bad(), "value", evil + "2"), kOk);
   for (const std::string& name :
