@@ -106,19 +106,6 @@ TEST_F(DifferentialTest, TwoStockDaemonsShowNoDifferenceAndTheRunMeetsEveryMessa
   EXPECT_GT(result.events, 5000U);
 }
 
-// Whether vxenstored enforces quotas on guests: before it does, a run with guests cannot agree.
-bool limits_guests() {
-  const auto server = vxenstored_on_machine()();
-  support::WireClient dom0(server->socket_path());
-  server->machine()->create_domain(1);
-  support::FakeGuest guest(server->machine()->machine(), 1);
-  dom0.call(support::kMkdir, support::zstrings({"/own"}));
-  dom0.call(support::kSetPerms, support::zstrings({"/own", "n1"}));
-  dom0.call(support::kIntroduce, guest.introduction());
-  return guest.call(support::kWrite, support::zstrings({"/own"}) + std::string(3000, 'v'))
-             .error() == "ENOSPC";
-}
-
 // What a run with guests must have seen besides.
 constexpr std::array<const char*, 34> kGuestsMustMeet = {"(create) OK",
                                                          "(shutdown) OK",
@@ -163,7 +150,6 @@ TEST_F(DifferentialTest, TwoStockDaemonsWithGuestsShowNoDifferenceAndTheRunMeets
 }
 
 TEST_F(DifferentialTest, VxenstoredWithGuestsAnswersAsStockDoesApartFromTheIntendedDifferences) {
-  if (!limits_guests()) GTEST_SKIP() << "this vxenstored enforces no quotas on guests yet";
   const RunResult result = expect_no_difference(
       {stock_c_on_machine(), vxenstored_on_machine(), true}, seed(), steps(), Mix::kGuests);
   if (result.difference) return;
@@ -181,7 +167,6 @@ TEST_F(DifferentialTest, G1_TwoStockDaemonsWithSmallQuotasShowNoDifferenceAndThe
 }
 
 TEST_F(DifferentialTest, G1_VxenstoredWithSmallQuotasAnswersAsStockDoesApartFromTheIntended) {
-  if (!limits_guests()) GTEST_SKIP() << "this vxenstored enforces no quotas on guests yet";
   const RunResult result =
       expect_no_difference({stock_c_with_small_quotas(), vxenstored_with_small_quotas(), true},
                            seed(), steps(), Mix::kLimited);
