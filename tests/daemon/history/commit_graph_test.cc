@@ -120,10 +120,16 @@ TEST_F(CommitGraphTest, AStopKillsTheChildAtOnceAndTheNextRunRemovesItsLock) {
 
 TEST_F(CommitGraphTest, TheChildDiesWithTheThreadThatStartedIt) {
   pid_t child = 0;
-  auto graph = std::make_unique<CommitGraph>(repository, script("exec sleep 600"));
+  const std::string running = repository + "/running";
+  auto graph =
+      std::make_unique<CommitGraph>(repository, script("echo >" + running + "; exec sleep 600"));
   std::thread([&] {
     ASSERT_TRUE(graph->start());
     child = graph->child();
+    // TSan makes a fork of a vfork: the child has to have asked for the signal before we go.
+    for (int i = 0; i < 1000 && !std::filesystem::exists(running); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
   }).join();
   for (int i = 0; i < 1000 && graph->poll() == State::kRunning; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
