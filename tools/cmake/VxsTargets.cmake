@@ -19,6 +19,9 @@ elseif(NOT VXS_SANITIZE STREQUAL "")
   message(FATAL_ERROR "VXS_SANITIZE is 'address', 'thread' or empty, not '${VXS_SANITIZE}'")
 endif()
 
+# For tests/CMakeLists.txt, and for what is parsed ahead for it.
+set(VXS_TEST_CODE_OPTIONS $<$<CONFIG:RelWithDebInfo>:-O1> $<$<CONFIG:RelWithDebInfo>:-g1>)
+
 if(VXS_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
@@ -33,8 +36,8 @@ function(vxs_find_undefined_behaviour name)
   endif()
 endfunction()
 
-# Parses the heaviest headers once. For CI's instrumented builds only: with it, a missing #include
-# goes unnoticed, so the plain build stays without.
+# Parses the heaviest headers once. For tools/check and CI's instrumented builds: with it, a missing
+# #include goes unnoticed, so tools/quickstart's build and the fuzzers' stay without.
 option(VXS_PCH "Precompile the headers nearly every file includes" OFF)
 if(VXS_PCH)
   set(CMAKE_PCH_WARN_INVALID OFF)  # a target with definitions of its own parses for itself
@@ -46,6 +49,7 @@ if(VXS_PCH)
     <unordered_map> <vector> <tl/expected.hpp> <fmt/format.h>)
   vxs_find_undefined_behaviour(vxs_pch)
   add_library(vxs_test_pch STATIC ${CMAKE_BINARY_DIR}/pch/empty.cc)
+  target_compile_options(vxs_test_pch PRIVATE ${VXS_TEST_CODE_OPTIONS})
   target_link_libraries(vxs_test_pch PRIVATE vxs_flags GTest::gtest GTest::gmock)
   target_precompile_headers(vxs_test_pch PRIVATE <algorithm> <functional> <map> <memory> <string>
     <unordered_map> <vector> <tl/expected.hpp> <fmt/format.h> <gtest/gtest.h>)
