@@ -1,0 +1,125 @@
+// What lies where in the wire area's memory. Private to this folder; the format is described here.
+//
+//   [Header][state words][slot blocks: 16 KiB each, the Control first, input after it]
+//   [slot data: output region, log region; sparse]
+//
+// A successor, maybe a newer program, reads it: a change of anything here needs a new kVersion.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace vxs::daemon::wire_layout {
+
+inline constexpr std::uint64_t kMagic = 0x6165726165726977;  // "wirearea", as bytes
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint64_t kPage = 4096;
+
+inline constexpr std::uint64_t kStatesOffset = kPage;
+inline constexpr std::uint64_t kBlockSize = 4 * kPage;
+inline constexpr std::uint64_t kControlSize = 1024;
+/// Beside the control words, so that who asks little keeps one page.
+inline constexpr std::uint64_t kInputSize = kBlockSize - kControlSize;
+/// A region of output or log is this many times as large as what it may hold, so that there is
+/// always room for a second copy before or behind the first.
+inline constexpr std::uint64_t kRegionFactor = 3;
+
+/// Of a state word: free, or the connection's kind.
+inline constexpr std::uint32_t kFree = 0;
+
+struct Header {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t control_size;  ///< sizeof(Control): another one is another layout
+  std::uint32_t slots;
+  std::uint32_t unused;
+  std::uint64_t output_limit;
+  std::uint64_t log_limit;
+  std::uint64_t checksum;  ///< of all above
+
+  std::uint64_t tag;
+  std::uint64_t restarts;
+  std::uint64_t published_seq;
+  /// The request that is carried out: slot + 1 (20 bits), deaths in it before (4), ordinal (40).
+  std::uint64_t in_flight;
+};
+
+/// What is true together: kept twice, the selector says which one holds. Positions count the bytes
+/// of a stream since its beginning; `position - origin` is an offset into the stream's region.
+struct Set {
+  std::uint64_t in_begin;
+  std::uint64_t handled;
+  std::uint64_t out_begin;
+  std::uint64_t out_end;
+  std::uint64_t out_origin;
+  std::uint64_t log_begin;
+  std::uint64_t log_end;
+  std::uint64_t log_origin;
+};
+
+struct Control {
+  Set sets[2];
+  std::uint64_t selector;
+
+  // Each changed by one store, after the bytes it stands for moved.
+  std::uint64_t in_origin;
+  std::uint64_t in_end;
+  std::uint64_t out_sent;
+  /// in_end when the last receive began: while they are equal, `receive.msg_len` is to be added.
+  std::uint64_t receive_at;
+  /// out_sent when the last send began: while they are equal, `send.msg_len` is to be added.
+  std::uint64_t send_at;
+  /// What that send moves at most, of a ring.
+  std::uint64_t send_length;
+  /// A ring's req_cons is in_end less the first, its rsp_prod out_sent less the second.
+  std::uint64_t ring_in_origin;
+  std::uint64_t ring_out_origin;
+
+  // Who it is.
+  std::uint64_t connection;
+  std::uint64_t descriptor;
+  std::uint64_t next_tx;
+  std::uint32_t kind;
+  std::uint32_t domid;
+  std::int32_t pid;
+  std::uint32_t uid;
+  std::uint32_t features;
+  std::uint32_t unused;
+  char command[16];
+
+  // Given to the kernel; the pointers are those of the process that runs.
+  mmsghdr receive;
+  mmsghdr send;
+  iovec receive_to;
+  iovec send_from;
+};
+
+static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) <= kStatesOffset);
+static_assert(std::is_trivially_copyable_v<Control> && sizeof(Control) <= kControlSize);
+
+/// Changes one word after all stores before it and before all stores after it, in the compiler's
+/// order. That is enough: what a killed process leaves behind is what it had done up to some
+/// instruction, whatever its CPU did in between, and nobody reads the area while it lives.
+inline void store_word(std::uint64_t& word, std::uint64_t value) noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::atomic_ref<std::uint64_t>(word).store(value, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+inline const Set& published(const Control& control) noexcept {
+  return control.sets[control.selector & 1];
+}
+
+/// `next` holds from now on, in one step.
+inline void publish(Control& control, const Set& next) noexcept {
+  const std::uint64_t other = 1 - (control.selector & 1);
+  control.sets[other] = next;
+  store_word(control.selector, other);
+}
+
+}  // namespace vxs::daemon::wire_layout
