@@ -20,6 +20,8 @@ inline constexpr std::uint64_t kMagic = 0x6165726165726977;  // "wirearea", as b
 inline constexpr std::uint32_t kVersion = 1;
 inline constexpr std::uint64_t kPage = 4096;
 
+/// Page tables are not shared between slots' data; so the data of one begins in one of its own.
+inline constexpr std::uint64_t kDataAlignment = 2 * 1024 * 1024;
 inline constexpr std::uint64_t kStatesOffset = kPage;
 inline constexpr std::uint64_t kBlockSize = 4 * kPage;
 inline constexpr std::uint64_t kControlSize = 1024;
@@ -29,8 +31,35 @@ inline constexpr std::uint64_t kInputSize = kBlockSize - kControlSize;
 /// always room for a second copy before or behind the first.
 inline constexpr std::uint64_t kRegionFactor = 3;
 
-/// Of a state word: free, or the connection's kind.
+inline constexpr std::uint32_t kMaxSlots = (1U << 20) - 1;
+inline constexpr std::uint64_t kMinLimit = 64 * 1024;
+inline constexpr std::uint64_t kMaxLimit = 1024 * 1024 * 1024;
+
+/// Of a state word (32 bits each, so that a successor need not touch the pages of free slots):
+/// free, or the connection's kind.
 inline constexpr std::uint32_t kFree = 0;
+
+constexpr std::uint64_t round_up(std::uint64_t size, std::uint64_t to) noexcept {
+  return (size + to - 1) / to * to;
+}
+
+/// Where everything lies in an area of given limits.
+struct Geometry {
+  std::uint64_t slots;
+  std::uint64_t output_limit;
+  std::uint64_t log_limit;
+
+  [[nodiscard]] constexpr std::uint64_t block(std::uint64_t index) const noexcept {
+    return kStatesOffset + round_up(slots * sizeof(std::uint32_t), kPage) + index * kBlockSize;
+  }
+  [[nodiscard]] constexpr std::uint64_t stride() const noexcept {
+    return round_up((output_limit + log_limit) * kRegionFactor, kDataAlignment);
+  }
+  [[nodiscard]] constexpr std::uint64_t data(std::uint64_t index) const noexcept {
+    return round_up(block(slots), kDataAlignment) + index * stride();
+  }
+  [[nodiscard]] constexpr std::uint64_t size() const noexcept { return data(slots); }
+};
 
 struct Header {
   std::uint64_t magic;
@@ -102,12 +131,23 @@ struct Control {
 static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) <= kStatesOffset);
 static_assert(std::is_trivially_copyable_v<Control> && sizeof(Control) <= kControlSize);
 
+/// Of what create() wrote once.
+[[nodiscard]] inline std::uint64_t checksum(const Header& header) noexcept {
+  std::uint64_t sum = 14695981039346656037ULL;  // FNV-1a
+  const auto* byte = reinterpret_cast<const unsigned char*>(&header);
+  for (std::size_t i = 0; i < offsetof(Header, checksum); ++i) {
+    sum = (sum ^ byte[i]) * 1099511628211ULL;
+  }
+  return sum;
+}
+
 /// Changes one word after all stores before it and before all stores after it, in the compiler's
 /// order. That is enough: what a killed process leaves behind is what it had done up to some
 /// instruction, whatever its CPU did in between, and nobody reads the area while it lives.
-inline void store_word(std::uint64_t& word, std::uint64_t value) noexcept {
+template <typename Word>
+inline void store_word(Word& word, std::type_identity_t<Word> value) noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  std::atomic_ref<std::uint64_t>(word).store(value, std::memory_order_relaxed);
+  std::atomic_ref<Word>(word).store(value, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -93,16 +94,17 @@ class WireArea {
   [[nodiscard]] const std::optional<Crash>& crash() const noexcept { return crash_; }
 
  private:
-  WireArea(AreaFile file);
+  explicit WireArea(AreaFile file);
   [[nodiscard]] wire_layout::Header& header() const noexcept {
     return *reinterpret_cast<wire_layout::Header*>(file_.at(0));
   }
-  [[nodiscard]] std::uint32_t* states() const noexcept {
-    return reinterpret_cast<std::uint32_t*>(file_.at(wire_layout::kStatesOffset));
+  [[nodiscard]] std::span<std::uint32_t> states() const noexcept {
+    return {reinterpret_cast<std::uint32_t*>(file_.at(wire_layout::kStatesOffset)), header().slots};
   }
-  void set_state(std::uint32_t index, std::uint32_t state) noexcept;
+  [[nodiscard]] wire_layout::Geometry geometry() const noexcept;
   [[nodiscard]] WireSlot& slot(std::uint32_t index);
   void adopt_slots();
+  void give_back_free_slots() noexcept;
   void adopt_crash();
 
   AreaFile file_;

@@ -103,13 +103,18 @@ class WireSlot {
   /// append() finds that all is out. Errors: EAGAIN; others: the peer takes no more.
   [[nodiscard]] tl::expected<std::size_t, int> send(int fd);
   /// Counts all sendable() bytes as sent: nobody reads them.
-  void discard_sendable() noexcept { finish_sent(output_.published_end()); }
+  void discard_sendable() noexcept {
+    wire_layout::store_word(control_->out_sent, output_.published_end());
+  }
 
   /// For what does not leave by a descriptor: "the next `count` bytes may be moved from now on". At
   /// most that many were, if the process dies before finish_send().
   void begin_send(std::size_t count) noexcept;
   /// `count` of them were moved.
-  void finish_send(std::size_t count) noexcept { finish_sent(control_->out_sent + count); }
+  void finish_send(std::size_t count) noexcept {
+    wire_layout::store_word(control_->out_sent, control_->out_sent + count);
+    control_->send_length = 0;
+  }
   /// Of an adopted ring: what begin_send() had announced; 0 if nothing was under way. The caller
   /// finds out how many were moved and says finish_send().
   [[nodiscard]] std::size_t unfinished_send() const noexcept;
@@ -145,9 +150,6 @@ class WireSlot {
   void release(bool keep_some) noexcept;
   void prepare_kernel_words() noexcept;
   [[nodiscard]] std::size_t make_input_room() noexcept;
-  void finish_sent(std::uint64_t position) noexcept {
-    wire_layout::store_word(control_->out_sent, position);
-  }
 
   const AreaFile* file_;
   std::uint32_t index_;
