@@ -1,0 +1,215 @@
+#include "daemon/keeper/keeper.hh"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+namespace vxs::keeper {
+namespace {
+
+using supervisor::Channel;
+using supervisor::Message;
+using supervisor::MessageType;
+
+constexpr std::chrono::milliseconds kStartPatience{10'000};
+constexpr int kMessagesPerPass = 64;
+
+bool is_seqpacket(int fd) {
+  int type = 0;
+  socklen_t size = sizeof(type);
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+/// True if there is something to read, before `deadline`.
+bool wait_readable(int fd, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd watched{fd, POLLIN, 0};
+    const int ready = ::poll(&watched, 1, static_cast<int>(left.count()));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+}  // namespace
+
+// --- the start ---------------------------------------------------------------
+
+process::StartResult<std::unique_ptr<Keeper>> Keeper::adopt(Inheritance& inheritance) {
+  inheritance = {};
+  const char* variable = std::getenv(supervisor::kChannelVariable);
+  if (variable == nullptr) return std::unique_ptr<Keeper>();
+  const int fd = std::atoi(variable);
+  ::unsetenv(supervisor::kChannelVariable);
+  if (fd <= STDERR_FILENO || !is_seqpacket(fd)) {
+    return process::start_error(std::string(supervisor::kChannelVariable) +
+                                " names no supervisor's descriptor");
+  }
+  // Started through a descriptor, we would be called by its number.
+  (void)::prctl(PR_SET_NAME, program_invocation_short_name);
+  std::unique_ptr<Keeper> keeper(new Keeper(process::Descriptor(fd)));
+  auto received = keeper->receive_inheritance(inheritance);
+  if (!received) return tl::unexpected(received.error());
+  keeper->successor_ = Successor::like(keeper->supervisor_pid_);
+  return keeper;
+}
+
+process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance) {
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+  for (;;) {
+    Message message;
+    switch (channel_.receive(message)) {
+      case Channel::Received::kNothing:
+        if (wait_readable(channel_.fd(), deadline)) continue;
+        return process::start_error("the supervisor does not say what it keeps");
+      case Channel::Received::kClosed:
+        return process::start_error("the supervisor died");
+      case Channel::Received::kStrange:
+        continue;
+      case Channel::Received::kMessage:
+        break;
+    }
+    if (message.type == MessageType::kHello) take_hello(message);
+    if (message.type == MessageType::kKept) {
+      if (!message.fd) {
+        return process::start_error("there are too few descriptors (RLIMIT_NOFILE) for " +
+                                    message.name + ", which is kept for this daemon");
+      }
+      kept_[message.name] = message.fd.get();
+      inheritance.descriptors.push_back({message.name, std::move(message.fd)});
+    }
+    if (message.type == MessageType::kStart) {
+      inheritance.starts = message.value;
+      inheritance.previous_status = static_cast<int>(message.more);
+      return {};
+    }
+  }
+}
+
+void Keeper::take_hello(const Message& hello) {
+  greeted_ = true;
+  supervisor_pid_ = static_cast<pid_t>(hello.value);
+  interval_ = std::chrono::microseconds(hello.more / 3);
+  managed_ = (hello.flags & supervisor::kManaged) != 0;
+}
+
+Keeper::~Keeper() = default;
+
+void Keeper::start(daemon::EventLoop& loop, Callbacks callbacks) {
+  loop_ = &loop;
+  callbacks_ = std::move(callbacks);
+  watch();
+}
+
+void Keeper::watch() {
+  readable_ = loop_->readable(channel_.fd(), [this] { on_readable(); });
+  readable_.enable();
+  writable_ = loop_->writable(channel_.fd(), [this] { send_pending(); });
+  send_pending();
+}
+
+// --- to the supervisor -------------------------------------------------------
+
+bool Keeper::keep(const std::string& name, int fd) {
+  if (!supervisor::is_valid_name(name) || fd < 0) return false;
+  kept_[name] = fd;
+  send(Message{.type = MessageType::kKeep, .name = name});
+  return true;
+}
+
+void Keeper::release(const std::string& name) {
+  if (kept_.erase(name) != 0) send(Message{.type = MessageType::kRelease, .name = name});
+}
+
+void Keeper::ready() {
+  ready_ = true;
+  send(Message{.type = MessageType::kReady});
+}
+
+void Keeper::stopping() { send(Message{.type = MessageType::kStopping}); }
+
+void Keeper::alive() {
+  // One that does not read learns that we live from what it will read.
+  if (!channel_.has_pending()) send(Message{.type = MessageType::kAlive});
+}
+
+void Keeper::send(Message message) {
+  channel_.queue(std::move(message));
+  send_pending();
+}
+
+void Keeper::send_pending() {
+  const bool left = channel_.send_pending([this](const std::string& name) {
+    const auto found = kept_.find(name);
+    return found == kept_.end() ? -1 : found->second;
+  });
+  if (loop_ == nullptr || !channel_) return;
+  left ? writable_.enable() : writable_.disable();
+}
+
+// --- from the supervisor -----------------------------------------------------
+
+void Keeper::on_readable() {
+  for (int i = 0; i < kMessagesPerPass; ++i) {
+    Message message;
+    switch (channel_.receive(message)) {
+      case Channel::Received::kMessage:
+        handle(message);
+        break;
+      case Channel::Received::kStrange:
+        break;
+      case Channel::Received::kNothing:
+        return;
+      case Channel::Received::kClosed:
+        return handle_death();
+    }
+  }
+}
+
+void Keeper::handle(Message& message) {
+  if (message.type == MessageType::kAccepted) {
+    kept_[message.name] = message.fd.get();
+    if (!message.fd) {
+      // The supervisor leaves room (kReserve), so this is the daemon using too much for itself.
+      spdlog::error("no descriptor is left for {}; its connection is closed", message.name);
+      return release(message.name);
+    }
+    return callbacks_.accepted(std::move(message.name), std::move(message.fd));
+  }
+  if (message.type == MessageType::kHello) {
+    take_hello(message);
+    if (callbacks_.replaced) callbacks_.replaced();
+  }
+}
+
+/// All it had sent was read. The new one is sent what is kept now; it says HELLO when it reads.
+void Keeper::handle_death() {
+  readable_ = daemon::Interest();
+  writable_ = daemon::Interest();
+  channel_ = Channel();
+  // One that did not get as far as HELLO would not the next time either.
+  const bool worth_it = std::exchange(greeted_, false) && !managed_;
+  auto socket = worth_it ? successor_.spawn() : process::Descriptor();
+  const bool spawned = static_cast<bool>(socket);
+  if (spawned) {
+    channel_ = Channel(std::move(socket));
+    for (const auto& [name, fd] : kept_) {
+      channel_.queue(Message{.type = MessageType::kKeep, .name = name});
+    }
+    if (ready_) channel_.queue(Message{.type = MessageType::kReady});
+    watch();
+  }
+  spdlog::error("the supervisor, pid {}, died; serving on{}", supervisor_pid_,
+                spawned ? ", and starting another one" : " without one");
+  if (callbacks_.died) callbacks_.died(spawned);
+}
+
+}  // namespace vxs::keeper

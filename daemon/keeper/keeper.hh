@@ -1,0 +1,117 @@
+// Descriptors that outlive the daemon: kept by the supervisor, by name.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/keeper/successor.hh"
+#include "daemon/loop/event_loop.hh"
+#include "daemon/process/descriptor.hh"
+#include "daemon/process/start_error.hh"
+#include "daemon/supervisor/channel.hh"
+
+namespace vxs::keeper {
+
+/// A descriptor and its name. Its owner is whoever has this.
+struct Kept {
+  std::string name;
+  process::Descriptor fd;
+};
+
+/// What a daemon finds at its start.
+struct Inheritance {
+  /// In the order of their names. Empty: this is the first daemon, or the one before kept nothing.
+  std::vector<Kept> descriptors;
+  std::uint64_t starts = 0;  ///< by this supervisor; 1: it never started another
+  int previous_status = 0;   ///< how the daemon before ended, as wait(2) tells; 0: there was none
+};
+
+/// The supervisor as the daemon sees it. One thread, the loop's. After adopt() nothing waits: what
+/// the socket does not take at once is queued and sent by the loop.
+///
+/// What was handed to the socket survives a kill of the daemon, what is still queued does not;
+/// has_pending() tells, and only a supervisor that does not read (it is stopped, or 200 messages
+/// behind) lets anything be queued.
+class Keeper {
+ public:
+  struct Callbacks {
+    /// A client connected, and is kept under this name already. Non-blocking, close-on-exec.
+    std::function<void(std::string name, process::Descriptor fd)> accepted;
+    /// The supervisor died. The daemon goes on. `successor`: another one was started and gets all
+    /// that is kept; else nobody accepts or restarts from here on, unless a service manager, which
+    /// will end this daemon too, starts both again.
+    std::function<void(bool successor)> died;
+    /// Another supervisor took over; supervisor_pid() is new (pid file).
+    std::function<void()> replaced;
+  };
+
+  /// Takes VXENSTORED_SUPERVISOR_FD out of the environment and waits, at most ten seconds, for what
+  /// the supervisor hands over, which is in `inheritance` then. Null if there is no such variable:
+  /// nobody keeps anything. Call it before any thread is started. Errors: the descriptor is no
+  /// supervisor's; it died.
+  [[nodiscard]] static process::StartResult<std::unique_ptr<Keeper>> adopt(
+      Inheritance& inheritance);
+  ~Keeper();
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  /// Begins to call back. Clients that connect before wait in the socket. Once; the loop outlives
+  /// this object.
+  void start(daemon::EventLoop& loop, Callbacks callbacks);
+
+  /// Keeps a descriptor from now on; one of the same name is replaced. The caller still owns `fd`,
+  /// which stays open until release(), or until the name is kept anew. Names as
+  /// supervisor::is_valid_name has them; those that begin with "listen" are accepted on if they
+  /// listen; those that begin with "client-" are the supervisor's to give. False: no such name.
+  bool keep(const std::string& name, int fd);
+  /// Ends the keeping. For a connection: shutdown(SHUT_RDWR), the record of its end, this, close.
+  void release(const std::string& name);
+
+  /// Requests are answered from now on: what systemd, and the parent of the daemon form, wait for.
+  void ready();
+  /// An orderly end: no other daemon is to be started, however this one ends.
+  void stopping();
+  /// The main loop runs. Call it at least every alive_interval(), from ready() on.
+  void alive();
+  /// A third of the time after which the supervisor kills a silent daemon; zero: it never does.
+  [[nodiscard]] std::chrono::microseconds alive_interval() const noexcept { return interval_; }
+
+  /// The pid for the pid file. Of a dead one until replaced().
+  [[nodiscard]] pid_t supervisor_pid() const noexcept { return supervisor_pid_; }
+  /// False between died() and replaced().
+  [[nodiscard]] bool connected() const noexcept { return static_cast<bool>(channel_); }
+  [[nodiscard]] bool has_pending() const noexcept { return channel_.has_pending(); }
+
+ private:
+  explicit Keeper(process::Descriptor socket) : channel_(std::move(socket)) {}
+
+  process::StartResult<void> receive_inheritance(Inheritance& inheritance);
+  void take_hello(const supervisor::Message& hello);
+  void on_readable();
+  void handle(supervisor::Message& message);
+  void handle_death();
+  void watch();
+  void send(supervisor::Message message);
+  void send_pending();
+
+  supervisor::Channel channel_;
+  daemon::EventLoop* loop_ = nullptr;
+  Callbacks callbacks_;
+  daemon::Interest readable_;
+  daemon::Interest writable_;
+  std::map<std::string, int> kept_;  ///< not owned
+  pid_t supervisor_pid_ = 0;
+  std::chrono::microseconds interval_{0};
+  bool managed_ = false;  ///< by a service manager
+  bool greeted_ = false;  ///< this supervisor said HELLO
+  bool ready_ = false;
+  Successor successor_;
+};
+
+}  // namespace vxs::keeper

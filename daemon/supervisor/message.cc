@@ -1,0 +1,26 @@
+#include "daemon/supervisor/message.hh"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+
+namespace vxs::supervisor {
+
+bool is_valid_name(std::string_view name) noexcept {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  return !name.empty() && name.size() <= kNameMax && std::all_of(name.begin(), name.end(), allowed);
+}
+
+bool carries_descriptor(MessageType type) noexcept {
+  return type == MessageType::kKept || type == MessageType::kAccepted || type == MessageType::kKeep;
+}
+
+std::string describe_status(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return "signal " + std::to_string(WTERMSIG(wait_status));
+  return "exit status " + std::to_string(WEXITSTATUS(wait_status));
+}
+
+}  // namespace vxs::supervisor

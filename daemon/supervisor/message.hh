@@ -1,0 +1,84 @@
+// What supervisor and daemon say to each other: the protocol, version 1.
+//
+// The two share a SOCK_SEQPACKET pair; the daemon finds its end in the environment variable
+// VXENSTORED_SUPERVISOR_FD. One message is one packet: a Head in the byte order of the machine, the
+// name, and with some a descriptor (SCM_RIGHTS). A later version may put bytes behind the name and
+// may add types; a receiver skips both.
+//
+//   supervisor                                    daemon
+//   HELLO  version, pid, interval of ALIVE  -->
+//   KEPT   name, descriptor   (each one)    -->
+//   START  how often, how the last one died -->
+//                                           <--   KEEP     name, descriptor
+//                                           <--   READY
+//   ACCEPTED client-<n>, descriptor         -->
+//                                           <--   RELEASE  name
+//                                           <--   ALIVE    (within the interval, from READY on)
+//                                           <--   STOPPING (how it ends is final from now on)
+//
+// A supervisor that a daemon started because the one before it died (VXENSTORED_SUPERVISOR_ADOPT
+// names its end then) says HELLO only; the daemon answers with KEEP for all it has, and READY.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/process/descriptor.hh"
+
+namespace vxs::supervisor {
+
+inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr const char* kChannelVariable = "VXENSTORED_SUPERVISOR_FD";
+inline constexpr const char* kAdoptVariable = "VXENSTORED_SUPERVISOR_ADOPT";
+
+/// Bytes of a descriptor's name. systemd takes 255.
+inline constexpr std::size_t kNameMax = 128;
+/// The supervisor accepts on every descriptor that listens and whose name begins so.
+inline constexpr std::string_view kListenPrefix = "listen";
+/// Names the supervisor gives to what it accepted: the prefix and a number that no other
+/// connection since the boot has had.
+inline constexpr std::string_view kClientPrefix = "client-";
+
+enum class MessageType : std::uint16_t {
+  // To the daemon.
+  kHello = 1,     ///< value: the supervisor's pid; more: microseconds within which an ALIVE is due
+                  ///< (0: none is); flags: kManaged
+  kKept = 2,      ///< name, descriptor
+  kStart = 3,     ///< value: starts by this supervisor, this one included; more: the wait status of
+                  ///< the daemon before (0: there was none)
+  kAccepted = 4,  ///< name, descriptor
+  // To the supervisor.
+  kReady = 16,     ///< requests are answered
+  kAlive = 17,     ///< the main loop runs
+  kKeep = 18,      ///< name, descriptor; a kept one of the same name is replaced
+  kRelease = 19,   ///< name; one that is not kept is nothing
+  kStopping = 20,  ///< an orderly end: do not start another, whatever the end looks like
+  // Live update, not spoken yet. EXEC: descriptor of the binary the next start is to use, the one
+  // in use being kept to fall back on; TAKEN_OVER: no falling back from here on.
+  kExec = 32,
+  kTakenOver = 33,
+};
+
+/// HELLO: a service manager starts another supervisor, and a new daemon, if this one dies.
+inline constexpr std::uint16_t kManaged = 1;
+
+struct Message {
+  MessageType type{};
+  std::uint16_t flags = 0;
+  std::uint64_t value = 0;
+  std::uint64_t more = 0;
+  std::string name{};
+  process::Descriptor fd{};  ///< received ones only; close-on-exec
+};
+
+/// 1 to kNameMax letters, digits, '.', '_' and '-' (systemd forbids ':' and control characters).
+[[nodiscard]] bool is_valid_name(std::string_view name) noexcept;
+
+/// True for the types that come with a descriptor.
+[[nodiscard]] bool carries_descriptor(MessageType type) noexcept;
+
+/// "exit status 1", "signal 9": what a wait status says.
+[[nodiscard]] std::string describe_status(int wait_status);
+
+}  // namespace vxs::supervisor

@@ -1,0 +1,113 @@
+// Keeps the daemon's descriptors, accepts for it, and starts it again (design §6).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/process/descriptor.hh"
+#include "daemon/process/start_error.hh"
+#include "daemon/supervisor/channel.hh"
+#include "daemon/supervisor/child.hh"
+#include "daemon/supervisor/service_manager.hh"
+
+namespace vxs::supervisor {
+
+struct Options {
+  /// The daemon's program and arguments; it stays in the foreground.
+  std::vector<std::string> command;
+  /// What is run, if it is not what command[0] names: "/proc/self/exe" for a daemon of this binary.
+  std::string binary;
+  /// The first restart is immediate, the next ones after 10 ms, 20 ms … up to this; from the
+  /// beginning again once a daemon has been ready for a second.
+  std::chrono::milliseconds backoff_max{5000};
+  /// A daemon that says nothing for so long gets SIGABRT, two seconds later SIGKILL. Zero: the
+  /// service manager's interval (WatchdogSec=), off without one.
+  std::chrono::milliseconds watchdog{0};
+  /// The same for a restarted daemon until it is ready. The first start is the caller's to watch.
+  std::chrono::milliseconds start_timeout{300'000};
+  /// Called once, when the first daemon is ready: for the parent of the daemon form, which waits.
+  std::function<void()> on_ready;
+};
+
+/// Runs until the daemon has ended for good; returns the exit status for this process: the
+/// daemon's, 128 + n if it died of signal n, and 0 if it did as we were told to end it. That is so
+/// after exit status 0, after SIGTERM or SIGINT, after STOPPING, and when the daemon fails before
+/// the first READY. In every other case it is started again, with all descriptors.
+///
+/// Call it in a process that may be forked, with signals as prepare_signals() leaves them and
+/// before any thread is started, but for one that logs and has all signals blocked. It takes over
+/// the signals TERM, INT, HUP, USR1 and USR2, the soft limit of descriptors, and the variables of
+/// the service manager. Errors (nothing was started then): no such binary, system calls.
+[[nodiscard]] process::StartResult<int> run(const Options& options);
+
+/// One thread. What it does is all in supervisor.cc, in the order in which it happens.
+class Supervisor {
+ public:
+  [[nodiscard]] static process::StartResult<Supervisor> create(const Options& options);
+  [[nodiscard]] int run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Deadline = std::optional<Clock::time_point>;
+
+  Supervisor(const Options& options, Binary binary, process::Descriptor signals);
+  process::StartResult<void> adopt(int channel);
+
+  void start_child();
+  void greet();
+  void handle_signal();
+  void receive();
+  void handle(Message& message);
+  void handle_end();
+  void retry_later();
+  void end(int code) noexcept;
+  void stop();
+
+  void keep(const std::string& name, process::Descriptor fd);
+  void release(const std::string& name);
+  [[nodiscard]] int find(const std::string& name) const;
+  [[nodiscard]] std::vector<int> listeners() const;
+  void accept_from(int listener);
+  void pause_accepting(const char* why);
+
+  void child_said_something();
+  void check_times(Clock::time_point now);
+  [[nodiscard]] int poll_timeout(Clock::time_point now) const;
+  void wait();
+
+  Options options_;
+  Binary binary_;
+  process::Descriptor signals_;
+  InheritedLimits limits_;
+
+  /// All that must outlive the daemon.
+  std::map<std::string, process::Descriptor> kept_;
+  std::uint64_t next_client_ = 0;
+  std::size_t kept_max_ = 0;
+  ServiceManager manager_;
+
+  Child child_;
+  Channel channel_;
+  bool ready_ = false;       ///< this daemon is
+  bool ever_ready_ = false;  ///< one was
+  bool stopping_ = false;    ///< the next end is the last
+  std::uint64_t starts_ = 0;
+  int previous_status_ = 0;
+  std::chrono::milliseconds backoff_{0};
+  std::optional<int> exit_code_;
+
+  Clock::time_point ready_since_;
+  Deadline restart_at_;
+  Deadline silent_until_;  ///< the daemon is killed then
+  bool aborted_ = false;   ///< it got SIGABRT
+  Deadline accept_again_;
+  std::chrono::milliseconds accept_pause_{0};
+  Clock::time_point housekeeping_at_;
+  Clock::time_point tell_manager_at_;
+};
+
+}  // namespace vxs::supervisor

@@ -1,0 +1,39 @@
+// What clients ask the fake daemon.
+#pragma once
+
+#include <cstdint>
+
+namespace vxs::supervisor_test {
+
+enum class Ask : std::uint32_t {
+  kPing,         // answers value
+  kExit,         // ends with exit status value, no answer
+  kDie,          // dies of signal value, no answer
+  kFallSilent,   // sends no ALIVE from now on
+  kPid,          //
+  kDescriptors,  // how many are open
+  kSoftLimit,    // of RLIMIT_NOFILE
+  kCoreLimit,    // of RLIMIT_CORE, soft
+  kOomScore,     // oom_score_adj
+  kStarts,       // as the supervisor counts them
+  kInherited,    // descriptors at the start
+  kPrevious,     // wait status of the daemon before
+  kSignals,      // how many of SIGHUP, SIGUSR1 and SIGUSR2 came
+  kKeep,         // keeps a memfd "extra" that holds value
+  kKeepAndDie,   // the same and dies at once, with unread messages; no answer
+  kExtra,        // what the inherited "extra" holds; 0: there is none
+  kRelease,      // releases "extra"
+  kSupervisor,   // its pid
+  kDeaths,       // of supervisors it saw
+  kHangUp,       // ends this connection, as a daemon does; no answer
+};
+
+/// One request, and its answer: same ask, same sequence, the value asked for.
+struct Packet {
+  Ask ask{};
+  std::uint32_t sequence = 0;
+  std::uint64_t value = 0;
+};
+static_assert(sizeof(Packet) == 16);
+
+}  // namespace vxs::supervisor_test

@@ -1,0 +1,64 @@
+// The supervisor's own death where no service manager starts another.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <memory>
+
+#include "tests/daemon/supervisor/supervised.hh"
+
+namespace vxs::supervisor_test {
+namespace {
+
+TEST(SupervisorDeath, TheDaemonGoesOnAndStartsAnotherThatKeepsAll) {
+  Supervised supervised;
+  Client client(supervised.socket());
+  Client idle(supervised.socket());
+  ASSERT_TRUE(client.ask(Ask::kKeep, 42));
+  ASSERT_EQ(idle.ask(Ask::kPing, 1), 1U);
+  const auto daemon = client.ask(Ask::kPid);
+  supervised.signal(SIGKILL);
+  ASSERT_TRUE(supervised.wait());
+  std::optional<std::uint64_t> second;
+  const auto has_changed = [&](std::uint64_t from) {
+    return eventually([&] {
+      second = client.ask(Ask::kSupervisor);
+      return second && *second != from;
+    });
+  };
+  ASSERT_TRUE(has_changed(static_cast<std::uint64_t>(supervised.pid()))) << supervised.output();
+  EXPECT_EQ(client.ask(Ask::kPid), daemon);
+  // It accepts, it keeps, and it restarts.
+  Client later(supervised.socket());
+  ASSERT_EQ(later.ask(Ask::kPing, 2), 2U);
+  later.send(Ask::kDie, SIGKILL);
+  EXPECT_EQ(client.ask(Ask::kExtra), 42U);
+  EXPECT_EQ(idle.ask(Ask::kPing, 3), 3U);
+  EXPECT_EQ(later.ask(Ask::kPing, 4), 4U);
+  EXPECT_EQ(later.ask(Ask::kInherited), 5U);
+  // And its own death is survived like that of the first.
+  const auto before = *second;
+  ::kill(static_cast<pid_t>(before), SIGKILL);
+  ASSERT_TRUE(has_changed(before)) << supervised.output();
+  EXPECT_EQ(idle.ask(Ask::kPing, 5), 5U);
+}
+
+TEST(SupervisorDeath, AnOrderlyEndOfTheDaemonEndsTheOneItStarted) {
+  Supervised supervised;
+  Client client(supervised.socket());
+  const auto daemon = client.ask(Ask::kPid);
+  ASSERT_TRUE(daemon);
+  supervised.signal(SIGKILL);
+  ASSERT_TRUE(supervised.wait());
+  std::uint64_t second = 0;
+  ASSERT_TRUE(eventually([&] {
+    second = client.ask(Ask::kSupervisor).value_or(0);
+    return second != 0 && second != static_cast<std::uint64_t>(supervised.pid());
+  }));
+  ::kill(static_cast<pid_t>(*daemon), SIGTERM);
+  EXPECT_TRUE(client.closed());
+  EXPECT_TRUE(eventually([&] { return descriptors_of(static_cast<pid_t>(second)) == 0; }));
+  EXPECT_EQ(supervised.starts(), 1U);
+}
+
+}  // namespace
+}  // namespace vxs::supervisor_test
