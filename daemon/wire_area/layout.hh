@@ -99,8 +99,9 @@ struct Control {
   std::uint64_t in_origin;
   std::uint64_t in_end;
   std::uint64_t out_sent;
-  /// in_end when the last receive began: while they are equal, `receive.msg_len` is to be added.
-  std::uint64_t receive_at;
+  /// in_end and the socket's own count of bytes left to receive (wire_slot.cc) together; 0: the
+  /// socket does not count yet.
+  std::uint64_t in_counter;
   /// out_sent when the last send began: while they are equal, `send.msg_len` is to be added.
   std::uint64_t send_at;
   /// What that send moves at most, of a ring.
@@ -122,9 +123,7 @@ struct Control {
   char command[16];
 
   // Given to the kernel; the pointers are those of the process that runs.
-  mmsghdr receive;
   mmsghdr send;
-  iovec receive_to;
   iovec send_from;
 };
 

@@ -36,9 +36,9 @@ class WireArea {
   /// Error: what cannot be had, for the log.
   [[nodiscard]] static tl::expected<std::unique_ptr<WireArea>, std::string> create(
       const Options& options);
-  /// Takes up what a predecessor left: counts the bytes it had moved but not noted. Slots whose
-  /// words cannot be true are freed and named in damage(). Error: not a wire area, of another
-  /// layout, or its header is damaged.
+  /// Takes up what a predecessor left: counts the bytes it had sent but not noted (what it had
+  /// received: WireSlot::attach()). Slots whose words cannot be true are freed and named in
+  /// damage(). Error: not a wire area, of another layout, or its header is damaged.
   [[nodiscard]] static tl::expected<std::unique_ptr<WireArea>, std::string> adopt(
       process::Descriptor fd);
 

@@ -18,6 +18,9 @@ using wire_layout::store_word;
 
 /// A flooding client costs little per pass.
 constexpr std::size_t kReceiveSize = 8192;
+/// What a socket's peek offset begins at, and where it does so again, well before zero.
+constexpr int kCounter = 0x7FFFFFFF;
+constexpr std::uint64_t kCountAnewBelow = 0x40000000;
 /// A closed slot keeps as much of each stream for the next connection.
 constexpr std::uint64_t kWarm = kPage;
 
@@ -41,13 +44,11 @@ void WireSlot::initialize() noexcept {
     stream->begin_ = stream->end_ = stream->origin_ = 0;
   }
   prepare_kernel_words();
+  attached_ = false;
 }
 
 void WireSlot::take_up() noexcept {
   Control& control = *control_;
-  if (control.receive_at == control.in_end) {
-    store_word(control.in_end, control.in_end + control.receive.msg_len);
-  }
   if (kind() == WireKind::kSocket && control.send_at == control.out_sent) {
     store_word(control.out_sent, control.out_sent + control.send.msg_len);
   }
@@ -56,12 +57,9 @@ void WireSlot::take_up() noexcept {
   prepare_kernel_words();
 }
 
-// The predecessor's pointers are in them. The counts were used up: where one was not zero, in_end
-// or out_sent moved on.
+// The predecessor's pointers are in them. The count was used up: where it was not zero, out_sent
+// moved on.
 void WireSlot::prepare_kernel_words() noexcept {
-  control_->receive = mmsghdr{};
-  control_->receive.msg_hdr.msg_iov = &control_->receive_to;
-  control_->receive.msg_hdr.msg_iovlen = 1;
   control_->send = mmsghdr{};
   control_->send.msg_hdr.msg_iov = &control_->send_from;
   control_->send.msg_hdr.msg_iovlen = 1;
@@ -147,22 +145,52 @@ std::size_t WireSlot::make_input_room() noexcept {
   return kInputSize - (control.in_end - control.in_origin);
 }
 
+// A socket has a peek offset, and the kernel takes every byte that is received from it (socket(7),
+// SO_PEEK_OFF). Nobody peeks: so, begun at a large number, it counts what was received, in the
+// kernel, and at the socket, which outlives us. A plain recv() is exact with it, and 0.3 us cheaper
+// than recvmmsg(), which would leave the count in the slot.
+tl::expected<void, int> WireSlot::attach(int fd) {
+  Control& control = *control_;
+  if (control.in_counter == 0) return count_anew(fd);  // nothing was received
+  int left = 0;
+  socklen_t length = sizeof left;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &left, &length) != 0) {
+    return tl::make_unexpected(errno);
+  }
+  const std::uint64_t position = control.in_counter - static_cast<std::uint64_t>(left);
+  const std::uint64_t room = kInputSize - (control.in_end - control.in_origin);
+  if (left >= 0 && position - control.in_end <= room) {
+    store_word(control.in_end, position);
+    attached_ = true;
+    return {};
+  }
+  // The predecessor died in count_anew(), with all noted.
+  if (left == kCounter) return count_anew(fd);
+  return tl::make_unexpected(EBADMSG);
+}
+
+tl::expected<void, int> WireSlot::count_anew(int fd) {
+  if (::setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &kCounter, sizeof kCounter) != 0) {
+    return tl::make_unexpected(errno);
+  }
+  store_word(control_->in_counter, control_->in_end + kCounter);
+  attached_ = true;
+  return {};
+}
+
 tl::expected<std::size_t, int> WireSlot::receive(int fd) {
   Control& control = *control_;
+  if (!attached_) {
+    if (const auto attached = attach(fd); !attached) return tl::make_unexpected(attached.error());
+  }
   const std::size_t room = std::min(make_input_room(), kReceiveSize);
   if (room == 0) return tl::make_unexpected(ENOBUFS);
-  control.receive_to = {block_ + kControlSize + (control.in_end - control.in_origin), room};
-  control.receive.msg_len = 0;
-  store_word(control.receive_at, control.in_end);
-  int count = ::recvmmsg(fd, &control.receive, 1, MSG_DONTWAIT, nullptr);
-  if (count < 0 && errno == ECONNRESET) {
-    // recvmmsg begins with the socket's error and takes it away; a plain recv comes to it last.
-    count = ::recvmmsg(fd, &control.receive, 1, MSG_DONTWAIT, nullptr);
-  }
-  if (count != 1) return tl::make_unexpected(errno == EFAULT ? ENOMEM : errno);
-  const std::size_t bytes = control.receive.msg_len;
-  store_word(control.in_end, control.in_end + bytes);
-  return bytes;
+  char* to = block_ + kControlSize + (control.in_end - control.in_origin);
+  const ssize_t count = ::recv(fd, to, room, MSG_DONTWAIT);
+  if (count < 0) return tl::make_unexpected(errno == EFAULT ? ENOMEM : errno);
+  store_word(control.in_end, control.in_end + static_cast<std::size_t>(count));
+  if (control.in_counter - control.in_end < kCountAnewBelow) (void)count_anew(fd);
+  return static_cast<std::size_t>(count);
 }
 
 std::span<char> WireSlot::input_room() {

@@ -2,8 +2,9 @@
 // go out, how far each of them is, and the log of its open transactions (design §6).
 //
 // Three rules make it exact at a SIGKILL between any two instructions:
-// 1. How many bytes the kernel moved is written by the kernel, into the slot, within the system
-//    call that moved them (recvmmsg, sendmmsg).
+// 1. How many bytes the kernel moved is noted by the kernel, within the system call that moved
+// them:
+//    of what it sent, in the slot (sendmmsg's msg_len); of what it received, at the socket.
 // 2. What belongs together changes by one store: publish().
 // 3. Nothing that is published is overwritten.
 #pragma once
@@ -71,12 +72,16 @@ class WireSlot {
   void publish(const Progress& progress) noexcept;
 
   // --- input -----------------------------------------------------------------
-  /// One receive of at most 8 KiB, without waiting. How many bytes came; 0: the peer sends no more.
-  /// Moves what is in the buffer: views of the input end here. Errors: EAGAIN; ENOBUFS: there is no
-  /// room before progress().in_begin moves on (cannot be where at most one frame, or part of one,
-  /// is unpublished); ENOMEM: try again later, nothing is lost; others: the connection is broken.
-  /// A peer that closed without reading all is not an error: what it sent comes first, then 0
-  /// (A12; a plain recvmmsg would say ECONNRESET before it).
+  /// Of an adopted socket, before anything is asked of its input: counts what the predecessor had
+  /// received and not noted. Errors: EBADMSG: the counts cannot be true, nobody knows what came and
+  /// the connection must be closed; others: `fd` is not a unix socket.
+  [[nodiscard]] tl::expected<void, int> attach(int fd);
+  /// One receive of at most 8 KiB, without waiting; attach() is part of the first. How many bytes
+  /// came; 0: the peer sends no more. Moves what is in the buffer: views of the input end here.
+  /// Errors: those of attach(); EAGAIN; ENOBUFS: there is no room before progress().in_begin moves
+  /// on (cannot be where at most one frame, or part of one, is unpublished); ENOMEM: try again
+  /// later, nothing is lost; ECONNRESET: all came, the peer closed without reading all; the next
+  /// one says 0; others: the connection is broken.
   [[nodiscard]] tl::expected<std::size_t, int> receive(int fd);
   [[nodiscard]] std::uint64_t in_end() const noexcept { return control_->in_end; }
   /// The bytes from position `from` on. REQUIRES: progress().in_begin <= from <= in_end().
@@ -150,6 +155,7 @@ class WireSlot {
   void release(bool keep_some) noexcept;
   void prepare_kernel_words() noexcept;
   [[nodiscard]] std::size_t make_input_room() noexcept;
+  [[nodiscard]] tl::expected<void, int> count_anew(int fd);
 
   const AreaFile* file_;
   std::uint32_t index_;
@@ -159,6 +165,7 @@ class WireSlot {
   WireBytes output_;
   WireBytes log_;
   bool block_reserved_ = false;  ///< all of it, not only the control page
+  bool attached_ = false;
 };
 
 }  // namespace vxs::daemon

@@ -112,11 +112,6 @@ TEST_F(WireDamage, EveryWordIsLookedAt) {
       {"its input", [&] { control.in_origin = set.in_begin + 1; }},
       {"its input", [&] { control.in_end += wire_layout::kInputSize; }},
       {"its input", [&] { control.in_end = ~std::uint64_t{0}; }},
-      {"its input",
-       [&] {
-         control.receive_at = control.in_end;
-         control.receive.msg_len = ~0U;
-       }},
       {"its output", [&] { set.out_begin = control.out_sent + 1; }},
       {"its output", [&] { set.out_end = control.out_sent - 1; }},
       {"its output", [&] { set.out_end = kSmall.output_limit + 1; }},

@@ -141,6 +141,7 @@ class Walk {
   }
   void die() {
     area_ = restart(std::move(area_));
+    ASSERT_TRUE(slot().attach(pair_.ours.get()).has_value());
     for (Stream* stream : {&output_, &log_}) {
       stream->bytes.resize(stream->published - stream->begin);
     }

@@ -17,6 +17,7 @@ class WireSlotTest : public testing::Test {
     area_ = test::restart(std::move(area_));
     slot_ = find_slot(*area_, 1);
     ASSERT_NE(slot_, nullptr);
+    ASSERT_TRUE(slot_->attach(pair_.ours.get()).has_value());
   }
   std::string unhandled() { return std::string(slot_->input(slot_->progress().in_begin)); }
   void publish(std::uint64_t in_begin, std::uint64_t handled) {
@@ -84,6 +85,7 @@ TEST_F(WireSlotTest, A12_WhatAPeerSentBeforeItClosedWithRepliesUnreadComesFirst)
   pair_.peer.reset();
   EXPECT_EQ(slot_->receive(pair_.ours.get()), 7U);
   EXPECT_EQ(unhandled(), "request");
+  EXPECT_EQ(slot_->receive(pair_.ours.get()).error(), ECONNRESET);
   EXPECT_EQ(slot_->receive(pair_.ours.get()), 0U);
 }
 
@@ -107,6 +109,48 @@ TEST_F(WireSlotTest, KilledBetweenReceivingAndNotingItTheBytesAreCounted) {
   EXPECT_EQ(slot_->receive(pair_.ours.get()).error(), EAGAIN);
   restart();
   EXPECT_EQ(unhandled(), "first,second,");
+}
+
+TEST_F(WireSlotTest, ASocketCountsBeyondTwoGigabytes) {
+  const RawArea raw(area_->fd());
+  write_all(pair_.peer.get(), "first,");
+  ASSERT_EQ(slot_->receive(pair_.ours.get()), 6U);
+  // As after a gigabyte: the next receive begins a new count.
+  const int left = 0x40000000 + 3;
+  ASSERT_EQ(::setsockopt(pair_.ours.get(), SOL_SOCKET, SO_PEEK_OFF, &left, sizeof left), 0);
+  auto& control = raw.control(slot_->index());
+  const std::uint64_t old = control.in_counter = control.in_end + static_cast<unsigned>(left);
+  restart();
+  EXPECT_EQ(unhandled(), "first,");
+  write_all(pair_.peer.get(), "second,");
+  ASSERT_EQ(slot_->receive(pair_.ours.get()), 7U);
+  EXPECT_NE(control.in_counter, old);
+  restart();
+  EXPECT_EQ(unhandled(), "first,second,");
+  control.in_counter = old;  // killed between the socket's new count and its note
+  restart();
+  EXPECT_EQ(unhandled(), "first,second,");
+  EXPECT_NE(control.in_counter, old);
+  write_all(pair_.peer.get(), "third,");
+  ASSERT_EQ(slot_->receive(pair_.ours.get()), 6U);
+  control.in_end -= 6;
+  restart();
+  EXPECT_EQ(unhandled(), "first,second,third,");
+}
+
+TEST_F(WireSlotTest, ASocketWhoseCountCannotBeTrueIsRefused) {
+  write_all(pair_.peer.get(), "first,");
+  ASSERT_EQ(slot_->receive(pair_.ours.get()), 6U);
+  area_ = test::restart(std::move(area_));
+  slot_ = find_slot(*area_, 1);
+  EXPECT_EQ(slot_->attach(area_->fd()).error(), ENOTSOCK);
+  const int none = -1;
+  ASSERT_EQ(::setsockopt(pair_.ours.get(), SOL_SOCKET, SO_PEEK_OFF, &none, sizeof none), 0);
+  EXPECT_EQ(slot_->attach(pair_.ours.get()).error(), EBADMSG);
+  EXPECT_EQ(slot_->receive(pair_.ours.get()).error(), EBADMSG);
+  const int less = 1000;
+  ASSERT_EQ(::setsockopt(pair_.ours.get(), SOL_SOCKET, SO_PEEK_OFF, &less, sizeof less), 0);
+  EXPECT_EQ(slot_->attach(pair_.ours.get()).error(), EBADMSG);
 }
 
 TEST_F(WireSlotTest, KilledBetweenSendingAndNotingItTheBytesAreCounted) {
