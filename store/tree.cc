@@ -161,7 +161,7 @@ bool Tree::apply(const Change& change, Seq seq) {
   if (change.path.empty() || change.value.size() > kMaxValueBytes) return false;
   switch (change.kind) {
     case ChangeKind::kCreate:
-      return TreeImpl::create(*this, change, seq);
+      return TreeImpl::create(*this, {&change, 1}, seq, 0);
     case ChangeKind::kWrite:
       return TreeImpl::write(*this, change, seq);
     case ChangeKind::kRemove:
@@ -170,6 +170,12 @@ bool Tree::apply(const Change& change, Seq seq) {
       return TreeImpl::set_perms(*this, change, seq);
   }
   return false;  // a kind of a later version
+}
+
+bool Tree::apply_run(std::span<const Change> run, Seq seq, Seq step) {
+  if (run.size() == 1) return apply(run.front(), seq);
+  forget_load_cursor();
+  return TreeImpl::create(*this, run, seq, step);
 }
 
 /// Puts the version back if the change does not fit or memory runs out, so that the handle stays
@@ -223,30 +229,64 @@ Node* TreeImpl::own_node(Tree& tree, std::string_view path, Account& account) {
   return *slot;
 }
 
-bool TreeImpl::create(Tree& tree, const Change& change, Seq seq) {
-  const Split path = split(change.path);
-  if (path.name.empty() || path.name.size() > kMaxNameBytes || !change.perms) return false;
+Node* TreeImpl::make_run(std::span<const Change> run, Seq seq, Seq step, Account& account) {
+  const std::size_t before = account.reachable();
+  Node* made = nullptr;
+  try {
+    for (std::size_t i = run.size(); i-- > 0;) {
+      const std::string_view name = split(run[i].path).name;
+      // A node that gets a child has the generation of that change.
+      const Seq change = made == nullptr ? i : i + 1;
+      Node* node = make({.name = name,
+                         .name_hash = ChildName::whole(name).hash,
+                         .value = run[i].value,
+                         .perms = run[i].perms,
+                         .generation = seq + change * step},
+                        account);
+      Node* const child = std::exchange(made, node);
+      if (child == nullptr) continue;
+      try {
+        child_insert(node->children_, child, account);
+      } catch (...) {
+        Reaper(account.stats()).drop(child);
+        throw;
+      }
+    }
+  } catch (...) {
+    Reaper(account.stats()).drop(made);
+    account.leave(account.reachable() - before);
+    throw;
+  }
+  return made;
+}
+
+bool TreeImpl::create(Tree& tree, std::span<const Change> run, Seq seq, Seq step) {
+  for (const Change& change : run) {
+    const Split path = split(change.path);
+    if (path.name.empty() || path.name.size() > kMaxNameBytes || !change.perms ||
+        change.value.size() > kMaxValueBytes) {
+      return false;
+    }
+  }
+  const Split first = split(run.front().path);
   Account account(*tree.stats_, tree.bytes_);
   Attempt attempt(tree);
-  Node* parent = own_node(tree, path.parent, account);
+  Node* parent = own_node(tree, first.parent, account);
   if (parent == nullptr) return false;
-  const ChildName name = ChildName::whole(path.name);
-  if (child_find(parent->children_, name) != nullptr) return false;
-  Node* node = make({.name = path.name,
-                     .name_hash = name.hash,
-                     .value = change.value,
-                     .perms = change.perms,
-                     .generation = seq},
-                    account);
+  if (child_find(parent->children_, ChildName::whole(first.name)) != nullptr) return false;
+
+  const std::size_t before = account.reachable();
+  Node* made = make_run(run, seq, step, account);
+  const std::size_t bytes = account.reachable() - before;
   try {
-    child_insert(parent->children_, node, account);
+    child_insert(parent->children_, made, account);
   } catch (...) {
-    account.leave(chunk(*node));
-    Reaper(account.stats()).drop(node);
+    account.leave(bytes);
+    Reaper(account.stats()).drop(made);
     throw;
   }
   parent->generation_ = seq;
-  ++tree.node_count_;
+  tree.node_count_ += run.size();
   attempt.succeed();
   return true;
 }

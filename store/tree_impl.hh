@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 
 #include "store/child_name.hh"
@@ -73,7 +74,11 @@ class TreeImpl {
   [[nodiscard]] static Node** own_slot(Tree& tree, std::string_view path, Account& account);
   /// The node at `path`, owned; nullptr if there is none.
   [[nodiscard]] static Node* own_node(Tree& tree, std::string_view path, Account& account);
-  [[nodiscard]] static bool create(Tree& tree, const Change& change, Seq seq);
+  /// The nodes of a run, the deepest made first: its top, with one reference. Strong.
+  [[nodiscard]] static Node* make_run(std::span<const Change> run, Seq seq, Seq step,
+                                      Account& account);
+  /// A run of creations: the tree sees all of them or none.
+  [[nodiscard]] static bool create(Tree& tree, std::span<const Change> run, Seq seq, Seq step);
   [[nodiscard]] static bool write(Tree& tree, const Change& change, Seq seq);
   [[nodiscard]] static bool remove(Tree& tree, const Change& change, Seq seq);
   [[nodiscard]] static bool set_perms(Tree& tree, const Change& change, Seq seq);

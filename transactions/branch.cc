@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 
 #include "transactions/replay.hh"
 
@@ -30,8 +29,8 @@ std::string_view Branch::keep(std::string_view bytes) {
   return {copy, bytes.size()};
 }
 
-bool Branch::touch(std::string_view path, Limits& limits) {
-  const std::size_t hash = std::hash<std::string_view>{}(path);
+bool Branch::touch(PathHash path, Limits& limits) {
+  const std::uint64_t hash = path.value();
   const std::uint64_t limit = limits.transaction_nodes();
   if (limit != 0 && touched_.size() >= limit) {
     if (touched_.contains(hash)) return true;
@@ -46,12 +45,12 @@ bool Branch::touch(std::string_view path, Limits& limits) {
 /// E10: a request looks at the node it names, and above a missing one at all up to the nearest that
 /// exists.
 bool Branch::touch_named(std::string_view path, std::size_t ancestor_length, Limits& limits) {
-  bool fits = touch(path, limits);
-  while (fits && path.size() > std::max<std::size_t>(ancestor_length, 1) && path.front() == '/') {
-    path = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
-    fits = touch(path, limits);
-  }
-  return fits;
+  std::vector<PathHash> touched;
+  PathHash::along(path, [&](PathHash hash, std::size_t length) {
+    if (length >= ancestor_length) touched.push_back(hash);
+  });
+  return std::all_of(touched.rbegin(), touched.rend(),
+                     [&](PathHash hash) { return touch(hash, limits); });
 }
 
 /// The limits' word on what the request has just done, and what it costs.
@@ -62,7 +61,7 @@ std::optional<protocol::Error> Branch::refused_now(Limits& limits,
   bool fits = true;
   if (made.front().kind == store::ChangeKind::kRemove) {
     work_->walk_from(made.front().path, [&](std::string_view below, const store::Node&) {
-      return fits = touch(below, limits);
+      return fits = touch(PathHash::of(below), limits);
     });
   }
   if (!fits) return protocol::Error::kNospc;
@@ -108,9 +107,10 @@ Answer Branch::execute(store::PermTable& table, const Operation& operation, std:
       answer = Answer{.ok = false, .error = *refused, .data = {}};
     }
   }
-  for (std::size_t i = first_new; i < changes_.size(); ++i) {
-    if (limits != nullptr) made_.changing(*work_, changes_[i]);
-    (void)work_->apply(changes_[i], next_generation());
+  for (auto rest = std::span<const store::Change>(changes_).subspan(first_new); !rest.empty();) {
+    const auto run = store::take_run(rest);
+    if (limits != nullptr) made_.changing_request(*work_, run);
+    (void)work_->apply_run(run, take_generations(run.size()), 1);
   }
   if (limits != nullptr) limits->saw(Resource::kTransactionNodes, touched_.size());
   log_bytes_ += cost + (changes_.size() - first_new) * sizeof(store::Change);
@@ -194,9 +194,11 @@ void Branch::recount(const store::Tree& base) {
   made_ = NodeUsage{};
   store::Tree tree = base;
   Seq generation = 0;
-  for (const auto& change : changes_) {
-    made_.changing(tree, change);
-    (void)tree.apply(change, ++generation);
+  for (std::span<const store::Change> rest = changes_; !rest.empty();) {
+    const auto run = store::take_run(rest);
+    made_.changing_request(tree, run);
+    (void)tree.apply_run(run, generation + 1, 1);
+    generation += run.size();
   }
 }
 

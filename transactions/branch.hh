@@ -22,6 +22,7 @@
 #include "transactions/limits.hh"
 #include "transactions/node_usage.hh"
 #include "transactions/operation.hh"
+#include "transactions/path_hash.hh"
 
 namespace vxs::transactions {
 
@@ -110,11 +111,16 @@ class Branch {
  private:
   std::string_view keep(std::string_view bytes);
   bool facts_hold(const store::Tree& head) const;
-  Seq next_generation() noexcept { return base_seq_ + ++generation_steps_; }
+  /// The first of so many new ones, each 1 more than the one before.
+  Seq take_generations(std::size_t count) noexcept {
+    const Seq first = base_seq_ + generation_steps_ + 1;
+    generation_steps_ += count;
+    return first;
+  }
   void doom(Conflict conflict);
   void recount(const store::Tree& base);
   [[nodiscard]] Owner self() const noexcept { return {caller_.domid, caller_.incarnation}; }
-  bool touch(std::string_view path, Limits& limits);
+  bool touch(PathHash path, Limits& limits);
   bool touch_named(std::string_view path, std::size_t ancestor_length, Limits& limits);
   std::optional<protocol::Error> refused_now(Limits& limits, std::span<const store::Change> made,
                                              std::size_t& cost);
@@ -135,7 +141,7 @@ class Branch {
   std::size_t log_bytes_ = 0;
   /// Callers with limits only: paths looked at, as hashes (two that collide count as one), and what
   /// the branch changed for whom.
-  std::unordered_set<std::size_t> touched_;
+  std::unordered_set<std::uint64_t> touched_;
   NodeUsage made_;
   bool limited_ = false;
   bool poisoned_ = false;

@@ -6,10 +6,11 @@ Head::Head(store::TreeStats& stats, store::PermTable& table, store::Tree tree, S
     : stats_(stats), table_(table), tree_(std::move(tree)), seq_(seq) {}
 
 bool Head::commit(std::span<const store::Change> changes, Seq seq, DomId author) {
-  for (const auto& change : changes) {
-    if (ledger_ != nullptr) ledger_->changing(tree_, change);
-    if (!tree_.apply(change, seq)) return false;
-    recent_.add(change, seq, author);
+  for (auto rest = changes; !rest.empty();) {
+    const auto run = store::take_run(rest);
+    if (ledger_ != nullptr) ledger_->changing_request(tree_, run);
+    if (!tree_.apply_run(run, seq)) return false;
+    recent_.add(run, seq, author);
   }
   seq_ = seq;
   return true;

@@ -25,7 +25,7 @@ class Head {
 
   /// Applies a commit's changes as version `seq`. The changes were evaluated on this very version,
   /// so they fit; false means that they did not (a bug in the caller): the tree then holds the
-  /// changes before the misfit.
+  /// runs before the misfit (store::run_length()).
   [[nodiscard]] bool commit(std::span<const store::Change> changes, Seq seq, DomId author);
 
   /// Goes back to an earlier version, after the journal lost what came since (design §5).

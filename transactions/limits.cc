@@ -93,14 +93,16 @@ std::optional<Error> merge_refused_by_limits(Limits& limits, const Caller& calle
                                              std::span<const Change> changes) {
   NodeUsage made;
   Seq generation = 0;
-  for (const auto& change : changes) {
-    const std::span<const Change> one(&change, 1);
-    if (change.path.front() == '/' &&
-        node_too_large(limits, {caller.domid, caller.incarnation}, head, one)) {
+  while (!changes.empty()) {
+    const auto run = store::take_run(changes);
+    if (run.front().path.front() == '/' &&
+        node_too_large(limits, {caller.domid, caller.incarnation}, head, run)) {
       return Error::kNospc;
     }
-    made.changing(head, change);
-    if (!head.apply(change, ++generation)) return std::nullopt;  // the commit will say so
+    made.changing_request(head, run);
+    // The commit will say so.
+    if (!head.apply_run(run, generation + 1, 1)) return std::nullopt;
+    generation += run.size();
   }
   if (!too_many_nodes(limits, caller, made)) return std::nullopt;
   limits.refused(Resource::kNodes, {caller.domid, caller.incarnation});

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +23,8 @@ class RecentChanges {
     DomId author = 0;
   };
 
-  void add(const store::Change& change, Seq seq, DomId author);
+  /// Changes of one run (store::run_length()); O(bytes of the first path and the others' names).
+  void add(std::span<const store::Change> run, Seq seq, DomId author);
 
   /// The newest commit after `since` that made, removed or gave other permissions to a node on the
   /// way to `path`, wrote the node itself (if `value` counts), or changed its child set (if
@@ -35,10 +37,12 @@ class RecentChanges {
   struct Entry {
     Seq seq = 0;
     std::uint64_t path = 0;
-    std::uint64_t parent = 0;  ///< of what is made or removed
+    std::uint64_t parent = 0;  ///< of what is made or removed, else 0
     DomId author = 0;
     store::ChangeKind kind = store::ChangeKind::kWrite;
   };
+
+  void add(const Entry& entry);
 
   std::vector<Entry> entries_;
   std::size_t next_ = 0;

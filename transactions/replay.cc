@@ -78,8 +78,10 @@ class Player {
   /// Ends the life of the last answer's data. What a limit refused stays undone.
   void apply(bool refused) {
     if (refused) changes_.resize(first_new_);
-    for (std::size_t i = first_new_; i < changes_.size(); ++i) {
-      (void)tree_.apply(changes_[i], seq_ + ++steps_);
+    for (auto rest = std::span<const store::Change>(changes_).subspan(first_new_); !rest.empty();) {
+      const auto run = store::take_run(rest);
+      (void)tree_.apply_run(run, seq_ + steps_ + 1, 1);
+      steps_ += run.size();
     }
   }
   Replay finish(std::optional<std::size_t> difference) {

@@ -1,6 +1,7 @@
 #include "daemon/core/node_index.hh"
 
 #include <algorithm>
+#include <iterator>
 
 namespace vxs::daemon {
 
@@ -8,41 +9,46 @@ void NodeIndex::rebuild(const store::Tree& tree) {
   nodes_.clear();
   by_domain_.clear();
   tree.walk([this](std::string_view path, const store::Node& node) {
-    put(path, node.perms());
+    (void)put(path, node.perms(), nodes_.end());
     return true;
   });
   for (const std::string_view path : {"@introduceDomain", "@releaseDomain"}) {
-    if (const store::Node* node = tree.find(path)) put(path, node->perms());
+    if (const store::Node* node = tree.find(path)) (void)put(path, node->perms(), nodes_.end());
   }
 }
 
 void NodeIndex::apply(std::span<const store::Change> changes) {
+  // A new node's first child comes right after it, or nearly so.
+  auto next = nodes_.end();
   for (const auto& change : changes) {
     switch (change.kind) {
       case store::ChangeKind::kWrite:
         break;
       case store::ChangeKind::kCreate:
-        put(change.path, change.perms);
+        next = put(change.path, change.perms, next);
         break;
       case store::ChangeKind::kSetPerms:
         take(change.path);
-        put(change.path, change.perms);
+        next = put(change.path, change.perms, nodes_.end());
         break;
       case store::ChangeKind::kRemove:
         take_tree(change.path);
+        next = nodes_.end();
         break;
     }
   }
 }
 
-void NodeIndex::put(std::string_view path, const store::PermRef& perms) {
+NodeIndex::Nodes::iterator NodeIndex::put(std::string_view path, const store::PermRef& perms,
+                                          Nodes::iterator hint) {
   const auto entries = perms->entries();
   const auto names_guest = [this](const auto& entry) { return mortal(entry.domid); };
-  if (std::none_of(entries.begin(), entries.end(), names_guest)) return;
-  const Node& node = *nodes_.insert_or_assign(std::string(path), perms).first;
+  if (std::none_of(entries.begin(), entries.end(), names_guest)) return hint;
+  const auto place = nodes_.insert_or_assign(hint, std::string(path), perms);
   for (const auto& entry : entries) {
-    if (mortal(entry.domid)) by_domain_[entry.domid].insert(&node);
+    if (mortal(entry.domid)) by_domain_[entry.domid].insert(&*place);
   }
+  return std::next(place);
 }
 
 void NodeIndex::unlink(const Node& node) {

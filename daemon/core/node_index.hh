@@ -55,7 +55,8 @@ class NodeIndex {
   [[nodiscard]] bool mortal(DomId domid) const noexcept {
     return domid < kDomIdFirstReserved && !domains_.permanent(domid);
   }
-  void put(std::string_view path, const store::PermRef& perms);
+  /// Where the next path in order would be; quick if the path goes to `hint`.
+  Nodes::iterator put(std::string_view path, const store::PermRef& perms, Nodes::iterator hint);
   void take(std::string_view path);
   void take_tree(std::string_view path);
   void unlink(const Node& node);

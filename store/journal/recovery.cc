@@ -394,8 +394,8 @@ bool Recovery::apply(const Record& record) {
   }
   const auto* commit = std::get_if<CommitRecord>(&record);
   if (commit == nullptr) return true;
-  for (const Change& change : commit->changes) {
-    if (!tree_.apply(change, commit->seq)) return false;
+  for (std::span<const Change> rest = commit->changes; !rest.empty();) {
+    if (!tree_.apply_run(take_run(rest), commit->seq)) return false;
   }
   return true;
 }

@@ -19,11 +19,9 @@ constexpr int kSamples = 300;
 constexpr int kRounds = 5;
 
 /// 10 times what it is alone and 1 ms; ten times that unless VXS_BARS=1 asks for the bar itself.
-Latency limit_of(const Latency& alone, microseconds one_request) {
+Latency limit_of(const Latency& alone) {
   const int factor = std::getenv("VXS_BARS") != nullptr ? 1 : 10;
-  const auto limit = [&](microseconds time) {
-    return factor * (10 * time + milliseconds(1) + one_request);
-  };
+  const auto limit = [&](microseconds time) { return factor * (10 * time + milliseconds(1)); };
   return {.median = limit(alone.median), .p99 = limit(alone.p99)};
 }
 
@@ -169,7 +167,7 @@ void Abuse::demand_within(const char* who, const Latency& alone, const Latency& 
   }
 }
 
-long Abuse::beside(const std::function<void()>& act, long memory_bound, microseconds one_request) {
+long Abuse::beside(const std::function<void()>& act, long memory_bound) {
   const long memory_before = memory();
   std::atomic<bool> stop = false;
   std::atomic<bool> ended = false;
@@ -183,8 +181,8 @@ long Abuse::beside(const std::function<void()>& act, long memory_bound, microsec
     ended = true;
   });
   eventually([&] { return acts > 0 || ended; });
-  const Latency dom0_limit = limit_of(dom0_alone_, one_request);
-  const Latency good_limit = limit_of(good_alone_, one_request);
+  const Latency dom0_limit = limit_of(dom0_alone_);
+  const Latency good_limit = limit_of(good_alone_);
   Latency good_beside;
   Latency dom0_beside;
   try {

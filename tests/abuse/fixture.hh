@@ -75,11 +75,9 @@ class Abuse : public testing::Test {
   void destroy(std::uint32_t domid) { destroy(std::vector<std::uint32_t>{domid}); }
 
   /// Does `act` again and again in a thread of its own and meanwhile lets the good guest and dom0
-  /// read: what they get is within the limits (and `one_request`, where one of the guest's is
-  /// allowed to take that long), and so is the daemon's memory, which may grow by `memory_bound`
-  /// bytes. A WireError ends the acts. How many there were.
-  long beside(const std::function<void()>& act, long memory_bound = kMemoryBound,
-              microseconds one_request = {});
+  /// read: what they get is within the limits, and so is the daemon's memory, which may grow by
+  /// `memory_bound` bytes. A WireError ends the acts. How many there were.
+  long beside(const std::function<void()>& act, long memory_bound = kMemoryBound);
 
   /// Waits until `condition` holds; false after five seconds.
   template <typename Condition>

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <new>
+#include <span>
 
 #include "store/child_set.hh"
 #include "tree_failing_new.hh"
@@ -30,6 +31,9 @@ class TreeMemory : public ::testing::TestWithParam<std::size_t> {
   }
   /// Fails `change` at its first, second, … allocation until it succeeds.
   void expect_strong(std::size_t children, bool shared, const Change& change) {
+    expect_strong(children, shared, std::span(&change, 1));
+  }
+  void expect_strong(std::size_t children, bool shared, std::span<const Change> run) {
     for (long fail_at = 0;; ++fail_at) {
       ASSERT_LT(fail_at, 1'000);
       Tree tree = make_tree(children);
@@ -39,7 +43,7 @@ class TreeMemory : public ::testing::TestWithParam<std::size_t> {
       bool threw = false;
       fail_allocation(fail_at);
       try {
-        ASSERT_TRUE(tree.apply(change, 2));
+        ASSERT_TRUE(tree.apply_run(run, 2));
       } catch (const std::bad_alloc&) {
         threw = true;
       }
@@ -60,7 +64,8 @@ class TreeMemory : public ::testing::TestWithParam<std::size_t> {
         ASSERT_EQ(stats_.total_bytes, snapshot.bytes() + tree.bytes()) << fail_at;
         // And it goes on working.
         if (threw) {
-          ASSERT_TRUE(tree.apply(change, 2));
+          ASSERT_TRUE(tree.apply_run(run, 2));
+          ASSERT_EQ(stats_.total_bytes, snapshot.bytes() + tree.bytes()) << fail_at;
         }
       }
       if (!failed) break;
@@ -88,6 +93,17 @@ TEST_P(TreeMemory, FailedAllocationChangesNoContent) {
     expect_strong(children, shared, {ChangeKind::kSetPerms, false, last, {}, perms_});
     expect_strong(children, shared, {ChangeKind::kSetPerms, false, "@releaseDomain", {}, perms_});
   }
+}
+
+TEST_P(TreeMemory, FailedAllocationInARunMakesNoneOfItsNodes) {
+  const std::size_t children = GetParam();
+  const std::string big(3'000, 'v');
+  const std::array<Change, 4> run{{{ChangeKind::kCreate, true, "/dir/new", "", perms_},
+                                   {ChangeKind::kCreate, true, "/dir/new/a", big, perms_},
+                                   {ChangeKind::kCreate, true, "/dir/new/a/b", "", perms_},
+                                   {ChangeKind::kCreate, false, "/dir/new/a/b/c", "v", perms_}}};
+  ASSERT_EQ(run_length(run), run.size());
+  for (const bool shared : {false, true}) expect_strong(children, shared, run);
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, TreeMemory,

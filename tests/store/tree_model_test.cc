@@ -16,6 +16,7 @@ namespace {
 enum class StepKind : std::uint8_t {
   kCreate,
   kCreateMany,
+  kCreateRun,
   kWrite,
   kRemove,
   kRemoveMany,
@@ -43,6 +44,7 @@ rc::Gen<Step> any_step() {
   using K = StepKind;
   const auto kind = rc::gen::weightedElement<K>({{6, K::kCreate},
                                                  {2, K::kCreateMany},
+                                                 {1, K::kCreateRun},
                                                  {6, K::kWrite},
                                                  {3, K::kRemove},
                                                  {2, K::kRemoveMany},
@@ -84,6 +86,9 @@ class Family {
         break;
       case StepKind::kCreateMany:
         for (unsigned i = 0; i < step.extra % 60; ++i) create(handle, place, step.name + i, i);
+        break;
+      case StepKind::kCreateRun:
+        create_run(handle, place, step.name, step.extra);
         break;
       case StepKind::kWrite:
         change(handle, {ChangeKind::kWrite, false, place, make_value(step.extra), {}});
@@ -177,6 +182,36 @@ class Family {
     const std::string path = child_path(place, make_name(name));
     change(handle,
            {ChangeKind::kCreate, false, path, make_value(extra), perms_[extra % perms_.size()]});
+  }
+  /// The tree takes them at once, the model one after the other.
+  void create_run(Handle& handle, std::string path, unsigned name, unsigned extra) {
+    const unsigned count = 2 + extra % 4;
+    const Seq step = extra % 2;
+    std::vector<std::string> paths;
+    std::vector<std::string> values;
+    for (unsigned i = 0; i < count; ++i) {
+      path = child_path(path, i == 0 ? make_name(name) : "r" + std::to_string(name % 5));
+      paths.push_back(path);
+      values.push_back(make_value(extra + i));
+    }
+    std::vector<Change> run;
+    for (unsigned i = 0; i < count; ++i) {
+      run.push_back({ChangeKind::kCreate, i + 1 < count, paths[i], values[i],
+                     perms_[(extra + i) % perms_.size()]});
+    }
+    RC_ASSERT(run_length(run) == count);
+    const Tree copy = name % 2 == 0 ? handle.tree : Tree(stats_, perms_[0], perms_[0], perms_[0]);
+    const std::uint64_t before = handle.tree.state_hash();
+    const Seq first = seq_ + 1;
+    bool fits = true;
+    for (const Change& change : run) {
+      const Seq at = first + static_cast<Seq>(&change - run.data()) * step;
+      fits = fits && handle.model.apply(change, at);
+    }
+    RC_ASSERT(handle.tree.apply_run(run, first, step) == fits);
+    seq_ += count;
+    if (!fits) RC_ASSERT(handle.tree.state_hash() == before);
+    if (name % 2 == 0) RC_ASSERT(copy.state_hash() == before);
   }
   void remove_many(Handle& handle, const std::string& place, unsigned name, unsigned count) {
     std::vector<std::string> children = handle.model.nodes().at(place).children;

@@ -167,6 +167,53 @@ TEST_F(TreeTest, ChangesThatDoNotFitAreRefusedAndLeaveTheVersion) {
   EXPECT_FALSE(tree_.same_version(before));
 }
 
+TEST_F(TreeTest, RunLengthIsThatOfAChainOfNewNodesEachTheParentOfTheNext) {
+  using K = ChangeKind;
+  const auto length = [this](const std::vector<std::pair<K, std::string>>& steps) {
+    std::vector<Change> changes;
+    for (const auto& [kind, path] : steps) changes.push_back({kind, false, path, "", perms_});
+    return run_length(changes);
+  };
+  EXPECT_EQ(length({}), 0U);
+  EXPECT_EQ(length({{K::kWrite, "/a"}, {K::kCreate, "/a/b"}}), 1U);
+  EXPECT_EQ(length({{K::kCreate, "/a"}, {K::kCreate, "/a/b"}, {K::kCreate, "/a/b/c"}}), 3U);
+  EXPECT_EQ(length({{K::kCreate, "/a"}, {K::kCreate, "/a/b"}, {K::kWrite, "/a/b/c"}}), 2U);
+  EXPECT_EQ(length({{K::kCreate, "/a"}, {K::kCreate, "/a/b"}, {K::kCreate, "/a/c"}}), 2U);
+  for (const char* next : {"/ab", "/b/c", "/a", "/a/", "/a/b/c", "/", "", "@a"}) {
+    EXPECT_EQ(length({{K::kCreate, "/a"}, {K::kCreate, next}}), 1U) << next;
+  }
+  EXPECT_EQ(length({{K::kCreate, "/"}, {K::kCreate, "/a"}}), 1U);
+}
+
+TEST_F(TreeTest, ARunThatDoesNotFitChangesNothing) {
+  ASSERT_TRUE(create("/a"));
+  const Tree before = tree_;
+  const auto run = [this](std::string_view top, std::string_view name, std::string_view value,
+                          const PermRef& perms) {
+    const std::string middle = std::string(top) + "/m";
+    const std::string last = middle + "/" + std::string(name);
+    const std::array<Change, 3> changes{{{ChangeKind::kCreate, true, top, "", perms_},
+                                         {ChangeKind::kCreate, true, middle, "", perms_},
+                                         {ChangeKind::kCreate, false, last, value, perms}}};
+    EXPECT_EQ(run_length(changes), changes.size());
+    return tree_.apply_run(changes, 5);
+  };
+  EXPECT_FALSE(run("/a", "x", "", perms_)) << "it exists";
+  EXPECT_FALSE(run("/no/parent", "x", "", perms_));
+  EXPECT_FALSE(run("relative", "x", "", perms_));
+  EXPECT_FALSE(run("//b", "x", "", perms_));
+  EXPECT_FALSE(run("@b", "x", "", perms_));
+  EXPECT_FALSE(run("", "x", "", perms_));
+  EXPECT_FALSE(run("/b", std::string(kMaxNameBytes + 1, 'x'), "", perms_));
+  EXPECT_FALSE(run("/b", "x", std::string(kMaxValueBytes + 1, 'x'), perms_));
+  EXPECT_FALSE(run("/b", "x", "", {}));
+  EXPECT_TRUE(tree_.same_version(before));
+  EXPECT_EQ(tree_.node_count(), 2U);
+  EXPECT_TRUE(run("/b", "x", "v", perms_));
+  EXPECT_FALSE(tree_.same_version(before));
+  EXPECT_EQ(tree_.find("/b/m/x")->value(), "v");
+}
+
 TEST_F(TreeTest, WritingInPlaceEqualsWritingACopy) {
   ASSERT_TRUE(create("/a"));
   ASSERT_TRUE(create("/a/b", "old"));

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "transactions/branch_set.hh"
@@ -61,6 +62,33 @@ TEST_F(BranchTest, Transaction_E5_SeesItsOwnWritesAndOthersDoNotBeforeCommit) {
   EXPECT_EQ(head_value("/a"), "1");
 }
 
+TEST_F(BranchTest, Generations_B6_MissingAncestorsCountEachAlsoAfterAMovedBase) {
+  outside(OperationKind::kWrite, "/other");
+  Branch branch(1, head_, Caller{});
+  const auto generation = [&](const char* path) {
+    return in(branch, OperationKind::kDirectoryPart, path, "").substr(0, 2);
+  };
+  (void)in(branch, OperationKind::kWrite, "/a/b/c");
+  // 1: the base. Each node made is a step of its own, and its parent's.
+  EXPECT_EQ(generation("/"), std::string("2\0", 2));
+  EXPECT_EQ(generation("/a"), std::string("3\0", 2));
+  EXPECT_EQ(generation("/a/b"), std::string("4\0", 2));
+  EXPECT_EQ(generation("/a/b/c"), std::string("4\0", 2));
+  (void)in(branch, OperationKind::kWrite, "/a/b/c");
+  EXPECT_EQ(generation("/a/b/c"), std::string("5\0", 2));
+  outside(OperationKind::kWrite, "/other");
+  branch.rebase(head_);
+  EXPECT_EQ(generation("/"), std::string("3\0", 2));
+  EXPECT_EQ(generation("/a/b"), std::string("5\0", 2));
+  EXPECT_EQ(generation("/a/b/c"), std::string("6\0", 2));
+  (void)in(branch, OperationKind::kWrite, "/a/d/e");
+  EXPECT_EQ(generation("/a"), std::string("7\0", 2));
+  EXPECT_EQ(generation("/a/d"), std::string("8\0", 2));
+  ASSERT_EQ(end(branch), Decision::Kind::kCommit);
+  EXPECT_EQ(head_.tree().find("/a/d/e")->generation(), seq_);
+  EXPECT_EQ(head_.tree().find("/a/d")->generation(), seq_);
+}
+
 TEST_F(BranchTest, Transaction_E5_ReadOutsideWriteWriteIsEagainAndSaysWhy) {
   outside(OperationKind::kWrite, "/a", "1");
   Branch branch(1, head_, Caller{});
@@ -89,6 +117,27 @@ TEST_F(BranchTest, Transaction_Design4_TheCulpritIsNotWhoeverCameLater) {
   ASSERT_EQ(end(branch), Decision::Kind::kConflict);
   EXPECT_EQ(last_.conflict->blocking_seq, blocking);
   EXPECT_EQ(last_.conflict->blocking_domid, 5);
+}
+
+TEST_F(BranchTest, Transaction_Design4_WhoMadeAChainOfNodesIsTheCulprit) {
+  outside(OperationKind::kMkdir, "/a");
+  using K = OperationKind;
+  for (const auto& [kind, path] : {std::pair(K::kRead, "/a/b"), std::pair(K::kRead, "/a/b/c"),
+                                   std::pair(K::kGetPerms, "/a/b/c/d"),
+                                   std::pair(K::kDirectory, "/a")}) {
+    Branch branch(1, head_, Caller{});
+    (void)in(branch, kind, path);
+    outside(K::kWrite, "/a/b/c/d", "v", 5);
+    const Seq blocking = seq_;
+    outside(K::kWrite, "/a/b/c/e", "v", 6);
+    outside(K::kRm, "/a/b/c/e", "", 6);
+    outside(K::kWrite, "/other", "v", 7);
+    (void)in(branch, K::kWrite, "/mine");
+    ASSERT_EQ(end(branch), Decision::Kind::kConflict) << path;
+    EXPECT_EQ(last_.conflict->blocking_domid, 5) << path;
+    EXPECT_EQ(last_.conflict->blocking_seq, blocking) << path;
+    outside(K::kRm, "/a/b");
+  }
 }
 
 TEST_F(BranchTest, Transaction_Design4_SiblingsOfOneParentMerge) {

@@ -275,6 +275,30 @@ TEST_F(LimitsTest, Transaction_B13_MergedChildrenOverTheNodeSizeAreEnospc) {
   EXPECT_EQ(refused.error, Error::kNospc);
 }
 
+TEST_F(LimitsTest, Transaction_B13_AMergedChainIsMeasuredNodeByNodeAndCountedOnce) {
+  limits_.size = 16 + 8 + 40;
+  limits_.most_nodes = 6;  // with /g
+  Branch fits(1, head_, guest_);
+  EXPECT_TRUE(in(fits, kWrite, "/g/a/b/c", std::string(40, 'v')).ok);
+  Branch parent_too_large(2, head_, guest_);
+  EXPECT_TRUE(in(parent_too_large, kWrite, "/g/d/" + std::string(10, 'x') + "/y").ok);
+  Branch too_many(3, head_, guest_);
+  EXPECT_TRUE(in(too_many, kWrite, "/g/e/f/h").ok);
+  as_dom0(kWrite, "/elsewhere");
+  EXPECT_EQ(end(too_many).kind, Decision::Kind::kCommit);  // alone it would fit
+  const Decision decision = end(fits);
+  ASSERT_EQ(decision.kind, Decision::Kind::kCommit);
+  fits.release_trees();
+  ASSERT_TRUE(head_.commit(decision.changes, head_.seq() + 1, 5));
+  EXPECT_EQ(usage_.of(kGuest).nodes, 4);
+  expect_recount();
+  const Decision refused = end(too_many);
+  EXPECT_EQ(refused.kind, Decision::Kind::kRefused);
+  EXPECT_EQ(refused.error, Error::kNospc);
+  limits_.size = 16 + 8 + 10;  // /g/d takes 16 + 8 + 11
+  EXPECT_EQ(end(parent_too_large).error, Error::kNospc);
+}
+
 TEST_F(LimitsTest, Transaction_RefusedByALimitIsNoConflictLaterAndChangesNothing) {
   limits_.most_nodes = 2;
   Branch branch(1, head_, guest_);
