@@ -150,11 +150,22 @@ process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) 
     spdlog::error(
         "THE JOURNAL IS DAMAGED: {}. Serving reads of the state at Seq {}, before the "
         "damage; every write is refused with EIO and nothing in {} is changed. `vxs fsck` says "
-        "what is wrong; to go on for good, move that directory away and start again: the state "
-        "then comes from the history",
-        report_.damage, report_.last_seq, config_.journal_dir);
+        "what is wrong; to go on for good, move that directory away and start again: {}",
+        report_.damage, report_.last_seq, config_.journal_dir, after_moving_away());
   }
   return {};
+}
+
+/// What a start finds when the damaged journal's directory is gone.
+std::string_view Daemon::after_moving_away() const {
+  if (!config_.history || !env_->exists(config_.history_dir())) {
+    return "the store then begins empty, for there is no history to take it from: save what you "
+           "need first";
+  }
+  if (!config_.keep_after_reboot(hypervisor_ != nullptr)) {
+    return "the store then begins empty, or with --after-reboot keep as the history has it";
+  }
+  return "the state then comes from the history";
 }
 
 /// Git is the fallback (design §5): when there is neither journal nor checkpoint, and when they end

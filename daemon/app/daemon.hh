@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/app/checkpointer.hh"
@@ -44,6 +45,7 @@ class Daemon {
   process::StartResult<void> open_xen();
   process::StartResult<void> recover(bool xen_present);
   process::StartResult<void> open_journal(store::JournalOptions& options);
+  [[nodiscard]] std::string_view after_moving_away() const;
   [[nodiscard]] bool history_is_needed() const;
   process::StartResult<void> recover_from_history(const store::JournalOptions& options);
   process::StartResult<void> begin();

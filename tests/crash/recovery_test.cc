@@ -316,6 +316,39 @@ TEST_P(Recovery, DamagedMiddleOfTheJournal_ServesReadsRefusesWritesTouchesNothin
   EXPECT_EQ(content(segment), damaged);
 }
 
+TEST_P(Recovery, DamagedJournal_SaysWhatAStartWithoutItWouldHave) {
+  fill("/a");
+  catch_up();
+  daemon_.kill9();
+  const auto segment = files_named(daemon_.journal_dir(), "segment-").front();
+  flip_byte(segment, 4096 + (end_of_data(segment) - 4096) / 2);
+  const auto says = [this, args = daemon_.options().args](std::vector<std::string> more,
+                                                          const std::string& sentence) {
+    daemon_.options().args = args;
+    daemon_.options().args.insert(daemon_.options().args.end(), more.begin(), more.end());
+    const auto mark = daemon_.output().size();
+    daemon_.restart();
+    // It is written by a thread of its own.
+    const auto is_said = [&] {
+      return said_since(mark).find("start again: " + sentence) != std::string::npos;
+    };
+    for (int i = 0; i < 500 && !is_said(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_TRUE(is_said()) << said_since(mark);
+  };
+  says({}, "the state then comes from the history");
+  says({"--after-reboot", "empty"},
+       "the store then begins empty, or with --after-reboot keep as the history has it");
+  says({"--history", "off"},
+       "the store then begins empty, for there is no history to take it from");
+  // And so it is.
+  daemon_.kill9();
+  fs::remove_all(daemon_.journal_dir());
+  daemon_.restart();
+  EXPECT_FALSE(dump().contains("/a"));
+}
+
 TEST_P(Recovery, DamagedNewestCheckpoint_TheOlderOneAndTheSegments) {
   fill("/a");
   stop_cleanly();
