@@ -62,7 +62,8 @@ process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Confi
 
 process::StartResult<void> Daemon::open_xen() {
   XenHypervisor::Paths paths;
-  paths.port = config_.own_event;
+  // In a split store --event is about the control domain's ring.
+  if (!split()) paths.port = config_.own_event;
   auto opened = XenHypervisor::open(std::move(paths));
   if (!opened) {
     if (config_.xen == config::XenMode::kOn) {
@@ -235,6 +236,7 @@ process::StartResult<void> Daemon::begin() {
   ServerOptions options;
   options.first_connection = report_.last_connection + 1;
   options.lifecycle.keep_orphans = config_.keep_orphans;
+  if (split()) options.lifecycle.control_port = config_.own_event;
   options.watch_event_us =
       std::chrono::duration_cast<std::chrono::microseconds>(config_.watch_event_timeout).count();
   options.journal_budget_bytes = config_.journal_budget_bytes;

@@ -41,6 +41,8 @@ class Daemon {
  private:
   Daemon(const config::Config& config, int listen_fd);
 
+  /// Sockets act for a domain that is not the control domain (A4).
+  [[nodiscard]] bool split() const noexcept { return !domains_.sockets_privileged(); }
   /// --xen auto that finds Xen closed to us serves sockets only.
   process::StartResult<void> open_xen();
   process::StartResult<void> recover(bool xen_present);

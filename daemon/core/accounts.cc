@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "daemon/core/domains.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -113,7 +115,7 @@ std::vector<std::string> Accounts::check(const store::Tree& tree) const {
 }
 
 void Accounts::raise(const Account& account, Quota quota, std::uint64_t value) noexcept {
-  if (account.owner().domid == store_domid_) return;
+  if (domains_.permanent(account.owner().domid)) return;
   auto& highest = highest_[static_cast<std::size_t>(quota)];
   highest = std::max(highest, value);
 }

@@ -22,14 +22,14 @@
 
 namespace vxs::daemon {
 
+class Domains;
+
 class Accounts final : public transactions::NodeLedger {
  public:
   /// `journal_budget`: bytes the journal may take (0: unknown, guests have no shares of it).
-  Accounts(Clock& clock, Observer& observer, DomId store_domid, std::uint64_t journal_budget)
-      : clock_(clock),
-        observer_(observer),
-        store_domid_(store_domid),
-        journal_budget_(journal_budget) {}
+  /// `domains` says who is no guest; it outlives this object.
+  Accounts(Clock& clock, Observer& observer, const Domains& domains, std::uint64_t journal_budget)
+      : clock_(clock), observer_(observer), domains_(domains), journal_budget_(journal_budget) {}
 
   /// A guest with a ring: its account, bound to `limits` until close(). `limits` may change
   /// meanwhile.
@@ -86,7 +86,7 @@ class Accounts final : public transactions::NodeLedger {
 
   Clock& clock_;
   Observer& observer_;
-  DomId store_domid_;
+  const Domains& domains_;
   std::uint64_t journal_budget_;
   std::map<transactions::Owner, std::shared_ptr<Account>> accounts_;
   Account* last_ = nullptr;  ///< the one adjust() used last

@@ -55,9 +55,13 @@ class Domains {
   [[nodiscard]] DomId control_domid() const noexcept { return control_domid_; }
   /// A4: do sockets have the control domain's rights?
   [[nodiscard]] bool sockets_privileged() const noexcept { return store_domid_ == control_domid_; }
+  /// Their rings are there from the start: nobody could introduce them (A24, A25).
+  [[nodiscard]] bool served_always(DomId domid) const noexcept {
+    return domid == store_domid_ || domid == control_domid_;
+  }
   /// Domains that never go (F12); their incarnation is 0.
   [[nodiscard]] bool permanent(DomId domid) const noexcept {
-    return domid == 0 || domid == store_domid_ || domid == control_domid_;
+    return domid == 0 || served_always(domid);
   }
   [[nodiscard]] bool introduced(DomId domid) const noexcept {
     const Domain* domain = find(domid);

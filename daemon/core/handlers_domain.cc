@@ -22,9 +22,7 @@ tl::expected<DomId, Error> introduced_guest(Server& server, const Request& reque
   const auto domid = one_domid(request, EmptyDomId::kReject);
   if (!domid) return domid;
   const Domains& domains = server.domains();
-  if (*domid == domains.store_domid() || *domid == domains.control_domid()) {
-    return tl::unexpected(Error::kInval);
-  }
+  if (domains.permanent(*domid)) return tl::unexpected(Error::kInval);  // F12, L16
   if (!domains.introduced(*domid)) return tl::unexpected(Error::kNoent);
   return domid;
 }

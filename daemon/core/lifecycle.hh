@@ -26,8 +26,11 @@ namespace vxs::daemon {
 class Server;
 
 struct LifecycleOptions {
-  /// -K: nodes of a dead domain go to dom0 instead of being removed.
+  /// -K: nodes of a dead domain go to the control domain instead of being removed.
   bool keep_orphans = false;
+  /// Where the control domain is not the store domain: the port of its ring, unless the ring's page
+  /// says it (A23). 0: not known.
+  Port control_port = 0;
 };
 
 /// One thread. Errors of requests are the wire's; kNospc and kIo say that the journal could not
@@ -85,9 +88,10 @@ class Lifecycle {
   // --- restarts ----------------------------------------------------------------
   /// Attaches the store domain's own ring; an errno where it has none.
   using AttachOwn = std::function<HypervisorResult<Port>()>;
-  /// At start, once: serves the rings of `state` whose domains are still what they were, with the
-  /// watches they had (design §6), and cleans up after the others. Then nodes of domains nobody
-  /// knows any more. Without Xen: quotas and features only.
+  /// At start, once: serves the store domain's own ring and, in a split store, the control
+  /// domain's, whom nobody could introduce; then the rings of `state` whose domains are still what
+  /// they were, with the watches they had (design §6), and cleans up after the others. Then nodes
+  /// of domains nobody knows any more. Without Xen: quotas and features only.
   void recover(const store::SystemState& state, std::span<const DomainInfo> now,
                const AttachOwn& attach_own);
   /// The state at the newest record.
@@ -132,7 +136,11 @@ class Lifecycle {
   void take_globals(const store::SystemState& state);
   void take_watches(Connection& connection, const store::SystemState& state);
   [[nodiscard]] Domain& revive(DomId domid, const store::SystemState::DomainState& state);
-  void recover_own(const store::SystemState& state, const AttachOwn& attach_own);
+  /// A domain that is served always: its ring goes on where it was. `cannot` says what it means if
+  /// it has none.
+  void recover_served(DomId domid, const store::SystemState& state, const AttachOwn& attach,
+                      std::string_view cannot);
+  [[nodiscard]] HypervisorResult<Port> attach_control(const store::SystemState& state);
   void recover_without_xen(const store::SystemState& state);
 
   Server& server_;

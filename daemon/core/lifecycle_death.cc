@@ -32,14 +32,14 @@ bool is_below(std::string_view path, std::string_view root) {
   return path.size() > root.size() && path[root.size()] == '/' && path.starts_with(root);
 }
 
-/// The list without `domid`; an owner's place is taken by dom0.
-std::vector<PermEntry> without(const store::PermSet& perms, DomId domid) {
+/// The list without `domid`; an owner's place is taken by `heir`.
+std::vector<PermEntry> without(const store::PermSet& perms, DomId domid, DomId heir) {
   std::vector<PermEntry> kept;
   for (const auto& entry : perms.entries()) {
     if (entry.domid != domid) {
       kept.push_back(entry);
     } else if (kept.empty()) {
-      kept.push_back(PermEntry{.domid = 0, .access = entry.access});
+      kept.push_back(PermEntry{.domid = heir, .access = entry.access});
     }
   }
   return kept;
@@ -73,12 +73,12 @@ Lifecycle::Result<void> Lifecycle::clean_nodes(DomId domid, std::string_view how
                                .value = {},
                                .perms = {}});
     } else {
-      changed.push_back(
-          Change{.kind = ChangeKind::kSetPerms,
-                 .implicit = true,
-                 .path = node.path,
-                 .value = {},
-                 .perms = server_.head().perm_table().intern(without(*node.perms, domid))});
+      changed.push_back(Change{.kind = ChangeKind::kSetPerms,
+                               .implicit = true,
+                               .path = node.path,
+                               .value = {},
+                               .perms = server_.head().perm_table().intern(
+                                   without(*node.perms, domid, domains_.control_domid()))});
     }
   }
   removed.insert(removed.end(), changed.begin(), changed.end());

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "daemon/core/lifecycle.hh"
@@ -115,11 +116,17 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
     return;
   }
   nodes_.rebuild(server_.head().tree());
-  recover_own(state, attach_own);
+  if (!domains_.sockets_privileged()) {
+    recover_served(
+        domains_.control_domid(), state, [&] { return attach_control(state); },
+        "nobody may introduce a guest or change a quota; --event says its port");
+  }
+  recover_served(domains_.store_domid(), state, attach_own,
+                 "this daemon runs there, and its kernel has no access to the store");
 
   std::vector<DomId> gone;
   for (const auto& [domid, kept] : state.domains) {
-    if (domid == domains_.store_domid()) continue;
+    if (domains_.served_always(domid)) continue;
     Domain& domain = revive(domid, kept);
     const auto info =
         std::lower_bound(now.begin(), now.end(), domid,
@@ -151,25 +158,35 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
   }
 }
 
-void Lifecycle::recover_own(const SystemState& state, const AttachOwn& attach_own) {
-  const DomId own = domains_.store_domid();
-  const auto kept = state.domains.find(own);
+/// What it was bound to last, else what INTRODUCE would bind.
+HypervisorResult<Port> Lifecycle::attach_control(const SystemState& state) {
+  const DomId control = domains_.control_domid();
+  const auto kept = state.domains.find(control);
+  if (kept != state.domains.end() && kept->second.introduced) {
+    if (const auto port = rings_.attach(control, kept->second.remote_port, false)) return *port;
+  }
+  const auto port = rings_.attach(control, options_.control_port, true);
+  if (!port) return tl::unexpected(EINVAL);
+  return *port;
+}
+
+void Lifecycle::recover_served(DomId domid, const SystemState& state, const AttachOwn& attach,
+                               std::string_view cannot) {
+  const auto kept = state.domains.find(domid);
   const bool was_introduced = kept != state.domains.end() && kept->second.introduced;
   if (kept != state.domains.end()) {
-    (void)revive(own, kept->second);
+    (void)revive(domid, kept->second);
   } else {
     DomainInfo info;
-    info.domid = own;
-    if (!make(info)) (void)domains_.add(own);  // the record comes with the introduction's
+    info.domid = domid;
+    if (!make(info)) (void)domains_.add(domid);  // the record comes with the introduction's
   }
-  Domain& domain = *domains_.find(own);
-  if (!attach_own) return;
-  const auto port = attach_own();
+  Domain& domain = *domains_.find(domid);
+  if (!attach) return;
+  const auto port = attach();
   if (!port) {
-    server_.observer().error(
-        fmt::format("the ring of domain {}, in which this daemon runs, cannot be served ({}): its "
-                    "kernel has no access to the store",
-                    own, std::strerror(port.error())));
+    server_.observer().error(fmt::format("the ring of domain {} cannot be served ({}): {}", domid,
+                                         std::strerror(port.error()), cannot));
     return;
   }
   const ConnectionId id = was_introduced ? domain.connection_id : server_.new_connection_id();
@@ -178,7 +195,7 @@ void Lifecycle::recover_own(const SystemState& state, const AttachOwn& attach_ow
   domain.remote_port = *port;
   connect(domain, id, Rings::Begin::kResumed, was_introduced ? &state : nullptr);
   if (!changed) return;
-  owed_introductions_.insert(own);
+  owed_introductions_.insert(domid);
   settle_all();
 }
 
@@ -203,7 +220,7 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
     const auto kept = safe.domains.find(domid);
     const bool known = kept != safe.domains.end() && kept->second.incarnation == domain.incarnation;
     if (known && kept->second.introduced == domain.introduced) continue;
-    if (domid == domains_.store_domid()) {
+    if (domains_.served_always(domid)) {
       if (domain.introduced) owed_introductions_.insert(domid);
     } else if (!known) {
       forget(domain);

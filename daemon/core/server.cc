@@ -26,7 +26,7 @@ Server::Server(const ServerOptions& options, store::Journal& journal, Clock& clo
       head_(head),
       domains_(domains),
       observer_(observer),
-      accounts_(clock, observer, domains.store_domid(), options.journal_budget_bytes),
+      accounts_(clock, observer, domains, options.journal_budget_bytes),
       branches_(options.pins),
       control_(*this),
       rings_(xen.rings != nullptr ? *xen.rings : no_rings_),

@@ -35,7 +35,11 @@ std::optional<std::string_view> named_path(const Header& header, std::string_vie
 }  // namespace
 
 void Server::open_account(Connection& connection) {
-  if (!connection.peer().ring || connection.caller().privileged) return;
+  // G1, A4: neither do sockets nor the domain they act as.
+  if (!connection.peer().ring || connection.caller().privileged ||
+      connection.caller().domid == domains_.store_domid()) {
+    return;
+  }
   const Domain* domain = domains_.find(connection.caller().domid);
   if (domain == nullptr) return;
   connection.account =

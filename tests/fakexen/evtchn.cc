@@ -20,6 +20,7 @@ struct xenevtchn_handle {
 
 namespace {
 
+using vxs::fakexen::the_domid;
 using vxs::fakexen::the_machine;
 using vxs::fakexen::to_c;
 
@@ -43,7 +44,7 @@ xenevtchn_handle* xenevtchn_open(xentoollog_logger*, unsigned int flags) {
     errno = the_machine() == nullptr ? ENOENT : EINVAL;
     return nullptr;
   }
-  const auto fd = the_machine()->open_handle((flags & XENEVTCHN_NO_CLOEXEC) == 0);
+  const auto fd = the_machine()->open_handle((flags & XENEVTCHN_NO_CLOEXEC) == 0, the_domid());
   if (!fd) {
     errno = fd.error();
     return nullptr;

@@ -47,12 +47,15 @@ Machine::Machine(const std::string& directory) : directory_(directory) {
   if (fd < 0) fail(directory + "/machine");
   pages_ = open((directory + "/pages").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (pages_ < 0) fail(directory + "/pages");
+  store_page_ = open((directory + "/store-page").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (store_page_ < 0) fail(directory + "/store-page");
   flock(fd, LOCK_EX);
   struct stat info {};
   fstat(fd, &info);
   const bool fresh = info.st_size == 0;
-  if (fresh && (ftruncate(fd, sizeof(MachineState)) != 0 ||
-                ftruncate(pages_, static_cast<off_t>(kPages) * kPageSize) != 0)) {
+  if (fresh &&
+      (ftruncate(fd, sizeof(MachineState)) != 0 || ftruncate(store_page_, kPageSize) != 0 ||
+       ftruncate(pages_, static_cast<off_t>(kPages) * kPageSize) != 0)) {
     fail(directory);
   }
   void* memory = mmap(nullptr, sizeof(MachineState), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -66,6 +69,7 @@ Machine::Machine(const std::string& directory) : directory_(directory) {
 Machine::~Machine() {
   for (const auto& [handle, writer] : writers_) close(writer.fd);
   close(pages_);
+  close(store_page_);
   munmap(state_, sizeof(MachineState));
 }
 
@@ -122,9 +126,22 @@ Machine::Delivery Machine::connect_kernel(DomainState& domain) {
   domain.store_port = port.value_or(0);
   if (PortState* state = port_of(domain, domain.store_port)) {
     *state = {};
+    state->remote_domid = state_->store_domid;
     state->kind = kUnbound;
   }
   return bell(domain);
+}
+
+Result<void> Machine::make_store_domain(uint32_t domid) {
+  const Lock lock(*state_);
+  DomainState* domain = find(domid);
+  if (domain == nullptr || domid == 0) return tl::unexpected(ESRCH);
+  state_->store_domid = domid;
+  domain->page = kStorePage;
+  for (DomainState* one : {domain, &state_->domains[0]}) {
+    if (PortState* port = port_of(*one, one->store_port)) port->remote_domid = domid;
+  }
+  return {};
 }
 
 Result<void> Machine::shutdown(uint32_t domid, uint32_t reason) {
@@ -217,8 +234,11 @@ Result<void*> Machine::map_page(uint32_t domid, bool tracked) {
       *free = getpid();
     }
   }
-  void* page = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, pages_,
-                    static_cast<off_t>(domain->page) * static_cast<off_t>(kPageSize));
+  const bool store = domain->page == kStorePage;
+  const uint32_t place = store ? 0 : domain->page;
+  void* page =
+      mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, store ? store_page_ : pages_,
+           static_cast<off_t>(place) * static_cast<off_t>(kPageSize));
   if (page == MAP_FAILED) return tl::unexpected(errno);
   return page;
 }
@@ -237,8 +257,9 @@ void Machine::unmap_page(void* page, std::optional<uint32_t> tracked_domid) {
   finish(virq);
 }
 
-int Machine::open_pages() const {
-  return open((directory_ + "/pages").c_str(), O_RDWR | O_CLOEXEC);
+int Machine::open_own_page(uint32_t domid) const {
+  const char* const name = domid == 0 ? "/pages" : "/store-page";
+  return open((directory_ + name).c_str(), O_RDWR | O_CLOEXEC);
 }
 
 bool Machine::let_go(DomainState& domain) {

@@ -81,6 +81,9 @@ class Machine {
   std::optional<Domain> next_domain(uint32_t first);
   std::optional<Domain> domain(uint32_t domid);
   void raise_virq(uint32_t virq);
+  /// The domain, which has just been made and not used, is where the Xenstore daemon runs, instead
+  /// of dom0: its store port, dom0's and those of domains made from now on wait for it. ESRCH.
+  Result<void> make_store_domain(uint32_t domid);
   /// Whether the program that bound it has yet to take or unmask it.
   bool virq_waits(uint32_t virq);
 
@@ -90,8 +93,8 @@ class Machine {
   Result<void*> map_page(uint32_t domid, bool tracked);
   /// Ends a mapping; `tracked_domid` names the domain it kept.
   void unmap_page(void* page, std::optional<uint32_t> tracked_domid);
-  /// The file of pages, dom0's first.
-  [[nodiscard]] int open_pages() const;
+  /// A file that begins with the page of dom0 or of the store domain.
+  [[nodiscard]] int open_own_page(uint32_t domid) const;
 
   // --- event channels of a domain's kernel -----------------------------------------
   Result<Port> alloc_unbound(uint32_t domid, uint32_t remote);
@@ -106,9 +109,10 @@ class Machine {
   Result<PortStatus> port_status(uint32_t domid, Port port);
   Result<void> close_port(uint32_t domid, Port port);
 
-  // --- event channels of a program in dom0 (the evtchn device) ----------------------
-  /// A descriptor, readable when a port is pending, and blocking as the device's is. ENFILE.
-  Result<int> open_handle(bool close_on_exec);
+  // --- event channels of a program (the evtchn device) ------------------------------
+  /// A descriptor for a program in `domid`, readable when a port is pending, and blocking as the
+  /// device's is. ENFILE.
+  Result<int> open_handle(bool close_on_exec, uint32_t domid = 0);
   /// The handle a descriptor of open_handle() belongs to. EINVAL.
   Result<uint32_t> handle_of(int fd);
   Result<Port> bind_interdomain(uint32_t handle, uint32_t domid, Port remote);
@@ -134,6 +138,8 @@ class Machine {
 
   void initialise();
   DomainState* find(uint32_t domid);
+  /// Where the program with this handle runs.
+  DomainState& home(uint32_t handle);
   std::span<PortState> ports(DomainState& domain);
   PortState* port_of(DomainState& domain, Port port);
   Result<Port> free_port(DomainState& domain);
@@ -153,6 +159,7 @@ class Machine {
 
   std::string directory_;
   int pages_ = -1;
+  int store_page_ = -1;
   MachineState* state_ = nullptr;
   struct Writer {
     uint32_t serial;

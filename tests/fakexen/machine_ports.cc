@@ -53,7 +53,8 @@ Machine::Delivery Machine::signal(DomainState& domain, Port port) {
 
 Machine::Delivery Machine::signal_virq(uint32_t virq) {
   const Port port = state_->virq_ports[virq];
-  return port == 0 ? Delivery{} : signal(state_->domains[0], port);
+  DomainState* domain = find(state_->virq_domids[virq]);
+  return port == 0 || domain == nullptr ? Delivery{} : signal(*domain, port);
 }
 
 void Machine::raise_virq(uint32_t virq) {
@@ -67,10 +68,9 @@ void Machine::raise_virq(uint32_t virq) {
 
 bool Machine::virq_waits(uint32_t virq) {
   const Lock lock(*state_);
-  const Port port = state_->virq_ports[virq];
-  if (port == 0) return false;
-  const PortState& state = state_->dom0_ports[port];
-  return state.pending != 0 || state.masked != 0;
+  DomainState* domain = find(state_->virq_domids[virq]);
+  const PortState* state = domain == nullptr ? nullptr : port_of(*domain, state_->virq_ports[virq]);
+  return state != nullptr && (state->pending != 0 || state->masked != 0);
 }
 
 // The other end of a closed channel waits for a new connection.
@@ -163,6 +163,11 @@ std::string Machine::fifo_name(uint32_t serial) const {
   return directory_ + "/evtchn." + std::to_string(serial);
 }
 
+DomainState& Machine::home(uint32_t handle) {
+  DomainState* domain = find(state_->handles[handle - 1].domid);
+  return domain == nullptr ? state_->domains[0] : *domain;
+}
+
 // A fifo without a reader: every descriptor of the handle is closed.
 bool Machine::alive(uint32_t handle) {
   const int fd = open(fifo_name(state_->handles[handle - 1].serial).c_str(),
@@ -176,8 +181,9 @@ void Machine::reap_handles() {
   for (uint32_t index = 0; index < kHandles; ++index) {
     HandleState& handle = state_->handles[index];
     if (handle.used == 0 || alive(index + 1)) continue;
-    for (Port port = 1; port < kDom0Ports; ++port) {
-      if (state_->dom0_ports[port].handle == index + 1) close_locked(state_->domains[0], port);
+    DomainState& domain = home(index + 1);
+    for (Port port = 1; const PortState* state = port_of(domain, port); ++port) {
+      if (state->handle == index + 1) close_locked(domain, port);
     }
     unlink(fifo_name(handle.serial).c_str());
     handle = {};
@@ -194,7 +200,7 @@ void Machine::reap() {
   finish(virq);
 }
 
-Result<int> Machine::open_handle(bool close_on_exec) {
+Result<int> Machine::open_handle(bool close_on_exec, uint32_t domid) {
   reap();
   const Lock lock(*state_);
   const auto free = std::find_if(state_->handles.begin(), state_->handles.end(),
@@ -205,7 +211,7 @@ Result<int> Machine::open_handle(bool close_on_exec) {
   const int fd = open(fifo_name(serial).c_str(), O_RDWR | (close_on_exec ? O_CLOEXEC : 0));
   struct stat info {};
   if (fd < 0 || fstat(fd, &info) != 0) return tl::unexpected(errno);
-  *free = {1, serial, info.st_ino};
+  *free = {1, serial, info.st_ino, domid};
   return fd;
 }
 
@@ -227,15 +233,16 @@ Result<Port> Machine::bind_interdomain(uint32_t handle, uint32_t domid, Port rem
     const Lock lock(*state_);
     DomainState* domain = find(domid);
     if (domain == nullptr) return tl::unexpected(ESRCH);
+    DomainState& own = home(handle);
     PortState* end = port_of(*domain, remote);
     if (end != nullptr && end->kind == kInterdomain) reap_handles();
-    if (end == nullptr || end->kind != kUnbound || end->remote_domid != 0) {
+    if (end == nullptr || end->kind != kUnbound || end->remote_domid != own.domid) {
       return tl::unexpected(EINVAL);
     }
-    const auto port = free_port(state_->domains[0]);
+    const auto port = free_port(own);
     if (!port) return port;
     local = *port;
-    PortState& state = state_->dom0_ports[local];
+    PortState& state = *port_of(own, local);
     state = {};
     state.remote_domid = domid;
     state.remote_port = remote;
@@ -244,7 +251,7 @@ Result<Port> Machine::bind_interdomain(uint32_t handle, uint32_t domid, Port rem
     end->remote_port = local;
     end->kind = kInterdomain;
     // Events sent while nobody listened are made up for.
-    delivery = signal(state_->domains[0], local);
+    delivery = signal(own, local);
   }
   finish(delivery);
   return local;
@@ -255,23 +262,25 @@ Result<Port> Machine::bind_virq(uint32_t handle, uint32_t virq) {
   const Lock lock(*state_);
   if (state_->virq_ports[virq] != 0) reap_handles();
   if (state_->virq_ports[virq] != 0) return tl::unexpected(EEXIST);
-  const auto port = free_port(state_->domains[0]);
+  DomainState& own = home(handle);
+  const auto port = free_port(own);
   if (!port) return port;
-  PortState& state = state_->dom0_ports[*port];
+  PortState& state = *port_of(own, *port);
   state = {};
   state.virq = virq;
   state.handle = handle;
   state.kind = kVirq;
   state_->virq_ports[virq] = *port;
+  state_->virq_domids[virq] = own.domid;
   return port;
 }
 
 Result<void> Machine::unbind(uint32_t handle, Port port) {
   const Lock lock(*state_);
-  const PortState* state = port_of(state_->domains[0], port);
+  const PortState* state = port_of(home(handle), port);
   if (state == nullptr) return tl::unexpected(EINVAL);
   if (state->kind == kClosed || state->handle != handle) return tl::unexpected(ENOTCONN);
-  close_locked(state_->domains[0], port);
+  close_locked(home(handle), port);
   return {};
 }
 
@@ -279,7 +288,7 @@ Result<void> Machine::notify(uint32_t handle, Port port) {
   Delivery delivery;
   {
     const Lock lock(*state_);
-    const PortState* state = port_of(state_->domains[0], port);
+    const PortState* state = port_of(home(handle), port);
     if (state == nullptr || state->kind == kClosed || state->handle != handle) {
       return tl::unexpected(ENOTCONN);
     }
@@ -295,13 +304,13 @@ void Machine::unmask(uint32_t handle, Port port) {
   Delivery delivery;
   {
     const Lock lock(*state_);
-    PortState* state = port_of(state_->domains[0], port);
+    PortState* state = port_of(home(handle), port);
     if (state == nullptr || state->kind == kClosed || state->handle != handle) return;
     const bool again = state->masked != 0 && state->pending != 0;
     state->masked = 0;
     if (again) {
       state->pending = 0;
-      delivery = signal(state_->domains[0], port);
+      delivery = signal(home(handle), port);
     }
   }
   finish(delivery);

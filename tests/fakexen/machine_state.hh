@@ -17,8 +17,9 @@ constexpr uint32_t kGuestPorts = 32;    // event channels of a guest
 constexpr uint32_t kDom0Ports = 16384;  // event channels of dom0
 constexpr uint32_t kHandles = 64;       // opens of the event-channel device at a time
 constexpr uint32_t kVirqs = 24;
-constexpr uint32_t kMappers = 4;       // processes that map one domain's page
-constexpr uint32_t kPages = 1U << 20;  // handed out one after the other, then from the start
+constexpr uint32_t kMappers = 4;         // processes that map one domain's page
+constexpr uint32_t kPages = 1U << 20;    // handed out one after the other, then from the start
+constexpr uint32_t kStorePage = kPages;  // not in `pages`: the file `store-page`
 constexpr size_t kPageSize = 4096;
 
 // As EVTCHNSTAT_* in xen/event_channel.h.
@@ -43,7 +44,7 @@ struct DomainState {
   uint32_t reason;
   uint32_t dying;
   uint32_t has_ring;                      // grant 1 is there
-  uint32_t page;                          // its place in the file `pages`
+  uint32_t page;                          // its place in the file `pages`, or kStorePage
   uint32_t store_port;                    // the guest's port for Xenstore
   std::array<int32_t, kMappers> mappers;  // pids that map its page; 0: free
   std::atomic<uint32_t> doorbell;         // a futex: counts events to its kernel
@@ -55,6 +56,7 @@ struct HandleState {
   uint32_t used;
   uint32_t serial;  // names its fifo
   uint64_t inode;   // of the fifo
+  uint32_t domid;   // in which the program runs
 };
 
 struct MachineState {
@@ -65,7 +67,9 @@ struct MachineState {
   uint32_t slots_used;                                // slots from here on were never used
   uint32_t highest_domid;                             // of all there ever were
   uint32_t first_free_port;                           // of dom0: none below it is closed
-  std::array<uint32_t, kVirqs> virq_ports;            // dom0's port bound to it; 0: none
+  uint32_t store_domid;                               // whom the domains' store ports wait for
+  std::array<uint32_t, kVirqs> virq_ports;            // the port bound to it; 0: none
+  std::array<uint32_t, kVirqs> virq_domids;           // whose port
   std::array<uint32_t, kFirstReservedDomid> slot_of;  // slot + 1 of a domid; 0: none
   std::array<HandleState, kHandles> handles;
   std::array<PortState, kDom0Ports> dom0_ports;

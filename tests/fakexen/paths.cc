@@ -22,6 +22,7 @@
 namespace {
 
 using vxs::fakexen::Machine;
+using vxs::fakexen::the_domid;
 using vxs::fakexen::the_machine;
 
 using namespace std::string_view_literals;
@@ -73,9 +74,10 @@ int open_xen_file(std::string_view path) {
   Machine* machine = the_machine();
   if (machine == nullptr) return -2;
   if (path == "/proc/xen/xsd_port"sv) {
-    return memory_file("xsd_port", std::to_string(vxs::fakexen::kDom0StorePort));
+    const auto domain = machine->domain(the_domid());
+    return memory_file("xsd_port", std::to_string(domain ? domain->store_port : 0));
   }
-  if (path == "/proc/xen/xsd_kva"sv) return machine->open_pages();
+  if (path == "/proc/xen/xsd_kva"sv) return machine->open_own_page(the_domid());
   if (path == "/proc/xen/capabilities"sv) return memory_file("capabilities", "control_d\n");
   if (path == "/dev/xen/evtchn"sv) return memory_file("evtchn", "");
   return -2;

@@ -22,4 +22,9 @@ Machine* the_machine() {
   return machine;
 }
 
+uint32_t the_domid() {
+  const char* domid = std::getenv("FAKEXEN_DOMID");
+  return domid == nullptr ? 0 : static_cast<uint32_t>(std::strtoul(domid, nullptr, 10));
+}
+
 }  // namespace vxs::fakexen

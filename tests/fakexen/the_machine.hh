@@ -12,6 +12,9 @@ namespace vxs::fakexen {
 // test.
 Machine* the_machine();
 
+// The domain this process runs in: FAKEXEN_DOMID, dom0 without it.
+uint32_t the_domid();
+
 // What a C function returns for a result: 0, or -1 with errno set.
 inline int to_c(const Result<void>& result) {
   if (result) return 0;

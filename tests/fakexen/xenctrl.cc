@@ -15,6 +15,7 @@ namespace {
 
 using vxs::fakexen::Domain;
 using vxs::fakexen::next_domain;
+using vxs::fakexen::the_domid;
 using vxs::fakexen::the_machine;
 
 // Calls fill(domain, slot) for up to `max` known domains from `first` on and returns how many there
@@ -80,7 +81,7 @@ int xc_evtchn_status(xc_interface*, xc_evtchn_status_t* status) {
     errno = ENOSYS;
     return -1;
   }
-  const uint32_t domid = status->dom == DOMID_SELF ? 0 : status->dom;
+  const uint32_t domid = status->dom == DOMID_SELF ? the_domid() : status->dom;
   const auto found = the_machine()->port_status(domid, status->port);
   if (!found) {
     errno = found.error();

@@ -33,7 +33,8 @@ class AccountsTest : public testing::Test {
   ManualClock clock;
   CollectingObserver observer;
   config::QuotaSettings limits;
-  Accounts accounts{clock, observer, 0, kBudget};
+  daemon::Domains domains{0, {}};
+  Accounts accounts{clock, observer, domains, kBudget};
   std::shared_ptr<Account> guest = accounts.open({5, 1}, limits);
 };
 

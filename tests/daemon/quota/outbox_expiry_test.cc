@@ -43,7 +43,8 @@ class OutboxQuota : public testing::Test {
   ManualClock clock;
   CollectingObserver observer;
   config::QuotaSettings limits;
-  daemon::Accounts accounts{clock, observer, 0, 0};
+  daemon::Domains domains{0, {}};
+  daemon::Accounts accounts{clock, observer, domains, 0};
   std::shared_ptr<daemon::Account> guest = accounts.open({5, 1}, limits);
   std::shared_ptr<daemon::Account> other = accounts.open({6, 1}, limits);
   Outbox outbox;
