@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace vxs::supervisor {
 
@@ -12,6 +13,17 @@ bool is_valid_name(std::string_view name) noexcept {
            c == '_' || c == '.';
   };
   return !name.empty() && name.size() <= kNameMax && std::all_of(name.begin(), name.end(), allowed);
+}
+
+std::string client_name(std::uint64_t n) { return std::string(kClientPrefix) + std::to_string(n); }
+
+std::optional<std::uint64_t> client_number(std::string_view name) noexcept {
+  if (name.substr(0, kClientPrefix.size()) != kClientPrefix) return std::nullopt;
+  name.remove_prefix(kClientPrefix.size());
+  std::uint64_t n = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), n);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return n;
 }
 
 bool carries_descriptor(MessageType type) noexcept {

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -74,6 +75,11 @@ struct Message {
 
 /// 1 to kNameMax letters, digits, '.', '_' and '-' (systemd forbids ':' and control characters).
 [[nodiscard]] bool is_valid_name(std::string_view name) noexcept;
+
+/// "client-<n>". The wire area knows a connection's descriptor by its n.
+[[nodiscard]] std::string client_name(std::uint64_t n);
+/// The n of such a name; nothing if it is of another kind.
+[[nodiscard]] std::optional<std::uint64_t> client_number(std::string_view name) noexcept;
 
 /// True for the types that come with a descriptor.
 [[nodiscard]] bool carries_descriptor(MessageType type) noexcept;

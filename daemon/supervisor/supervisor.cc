@@ -322,7 +322,7 @@ void Supervisor::accept_from(int listener) {
       return pause_accepting(std::strerror(errno));
     }
     accept_pause_ = 0ms;
-    const std::string name = std::string(kClientPrefix) + std::to_string(next_client_++);
+    const std::string name = client_name(next_client_++);
     keep(name, std::move(client));
     channel_.queue(Message{.type = MessageType::kAccepted, .name = name});
   }
@@ -377,8 +377,9 @@ int Supervisor::poll_timeout(Clock::time_point now) const {
 /// One pass: waits for anything, then does it. Whatever a dead daemon said comes before its end.
 void Supervisor::wait() {
   const auto find_kept = [this](const std::string& name) { return find(name); };
-  channel_.send_pending(find_kept);
+  // Kept by the manager before the daemon has it, if the manager has room.
   manager_.send_pending(find_kept);
+  channel_.send_pending(find_kept);
 
   std::vector<pollfd> watched{
       {signals_.get(), POLLIN, 0},

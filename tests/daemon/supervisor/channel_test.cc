@@ -130,5 +130,14 @@ TEST(MessageNames, AreWhatSystemdTakes) {
   EXPECT_FALSE(is_valid_name(std::string(kNameMax + 1, 'n')));
 }
 
+TEST(MessageNames, HaveTheNumberOfAClient) {
+  EXPECT_EQ(client_name(17), "client-17");
+  EXPECT_EQ(client_number(client_name(~std::uint64_t{0})), ~std::uint64_t{0});
+  for (const std::string name : {"", "listen", "client-", "client-x", "client-1x", "client--1",
+                                 "client-18446744073709551616"}) {
+    EXPECT_EQ(client_number(name), std::nullopt) << name;
+  }
+}
+
 }  // namespace
 }  // namespace vxs::supervisor

@@ -199,6 +199,8 @@ class FakeDaemon {
         return 0;
       case Ask::kSupervisor:
         return static_cast<std::uint64_t>(keeper_->supervisor_pid());
+      case Ask::kPending:
+        return keeper_->has_pending() ? 1 : 0;
       case Ask::kDeaths:
         return deaths_;
       default:

@@ -25,6 +25,7 @@ enum class Ask : std::uint32_t {
   kRelease,      // releases "extra"
   kSupervisor,   // its pid
   kDeaths,       // of supervisors it saw
+  kPending,      // 1 while something for the supervisor is queued
   kHangUp,       // ends this connection, as a daemon does; no answer
 };
 

@@ -4,9 +4,12 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/daemon/supervisor/supervised.hh"
@@ -102,6 +105,38 @@ TEST_F(SupervisorUnderSystemd, NobodyIsLostWhenTheSupervisorItselfIsKilled) {
   EXPECT_EQ(said("READY=1"), 4);
   EXPECT_EQ(systemd_.collisions, 0U);
   EXPECT_EQ(systemd_.unknown, 0U);
+}
+
+TEST_F(SupervisorUnderSystemd, NobodyIsLostWhenTheSupervisorIsKilledAtRandomInstants) {
+  auto supervised = std::make_unique<Supervised>(launch());
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<Client>(supervised->socket()));
+    ASSERT_EQ(clients.back()->ask(Ask::kPing, 1), 1U);
+  }
+  ASSERT_TRUE(store_has(5));
+  std::atomic<bool> stop{false};
+  std::atomic<int> violations{0};
+  std::vector<std::thread> threads;
+  for (auto& client : clients) {
+    threads.emplace_back([&] {
+      for (std::uint64_t i = 1; !stop; ++i) {
+        if (client->ask(Ask::kPing, i) != i) ++violations;
+      }
+    });
+  }
+  std::minstd_rand random(7);
+  for (int kills = 0; kills < 30; ++kills) {
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 100'000));
+    supervised->signal(SIGKILL);
+    EXPECT_TRUE(supervised->wait());
+    (void)systemd_.read();
+    supervised->start_again(launch());
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(violations, 0) << supervised->output();
+  EXPECT_TRUE(store_has(5));
 }
 
 TEST_F(SupervisorUnderSystemd, NamesAreNotGivenAgainByAnotherSupervisor) {

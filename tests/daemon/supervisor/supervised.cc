@@ -20,6 +20,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "daemon/process/signals.hh"
+
 namespace vxs::supervisor_test {
 namespace {
 
@@ -99,6 +101,7 @@ bool eventually(const std::function<bool()>& condition, milliseconds patience) {
 Supervised::Supervised(Launch launch) {
   // What a killed supervisor leaves behind is ours to end then.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  (void)process::raise_descriptor_limit();  // for many clients
   start(launch);
 }
 

@@ -116,6 +116,39 @@ TEST(Supervisor, ReplacesAndReleasesByName) {
   EXPECT_EQ(client.ask(Ask::kExtra), 0U);
 }
 
+// Neither waits for the other: what a socket does not take, some 270 messages, is queued.
+TEST(Supervisor, ThatIsStoppedDoesNotStallTheDaemon) {
+  Supervised supervised;
+  Client client(supervised.socket());
+  ASSERT_EQ(client.ask(Ask::kPing, 1), 1U);
+  supervised.signal(SIGSTOP);
+  for (std::uint64_t i = 1; i <= 1000; ++i) ASSERT_TRUE(client.ask(Ask::kKeep, i));
+  supervised.signal(SIGCONT);
+  ASSERT_TRUE(eventually([&] { return client.ask(Ask::kPending) == 0U; }));
+  client.send(Ask::kDie, SIGKILL);
+  EXPECT_EQ(client.ask(Ask::kExtra), 1000U);
+}
+
+TEST(Supervisor, IsNotStalledByADaemonThatIsStopped) {
+  Supervised supervised;
+  Client client(supervised.socket());
+  const auto pid = client.ask(Ask::kPid);
+  ASSERT_TRUE(pid);
+  ::kill(static_cast<pid_t>(*pid), SIGSTOP);
+  std::vector<std::unique_ptr<Client>> meanwhile;
+  for (int i = 0; i < 1500; ++i) {  // more than wait in the listening socket
+    meanwhile.push_back(std::make_unique<Client>(supervised.socket()));
+    ASSERT_TRUE(meanwhile.back()->send(Ask::kPing));
+  }
+  EXPECT_TRUE(eventually([&] { return descriptors_of(supervised.pid()) > 1500; }));
+  ::kill(static_cast<pid_t>(*pid), SIGCONT);
+  for (auto& one : meanwhile) ASSERT_EQ(one->ask(Ask::kPing, 4), 4U);
+  // The same for all that the next one is sent at its start.
+  client.send(Ask::kDie, SIGKILL);
+  for (auto& one : meanwhile) ASSERT_EQ(one->ask(Ask::kPing, 5), 5U);
+  EXPECT_EQ(client.ask(Ask::kInherited), 1502U);
+}
+
 // --- ends --------------------------------------------------------------------
 
 TEST(Supervisor, EndsWithADaemonThatEndsInOrder) {
