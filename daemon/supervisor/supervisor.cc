@@ -31,8 +31,9 @@ constexpr auto kAbortPatience = 2s;
 constexpr auto kHousekeeping = 5s;
 constexpr auto kFirstAcceptPause = 10ms;
 constexpr auto kLastAcceptPause = 1000ms;
+constexpr int kRestMs = 100;
 constexpr int kAcceptsPerPass = 64;
-constexpr int kMessagesPerPass = 256;
+constexpr int kMessagesPerPass = 64;
 /// Descriptors left for the daemon's own files and ours: it has the same limit, and must have room
 /// for all that is kept.
 constexpr std::uint64_t kReserve = 256;
@@ -391,7 +392,7 @@ void Supervisor::wait() {
     for (const int fd : listeners()) watched.push_back({fd, POLLIN, 0});
   }
   if (::poll(watched.data(), watched.size(), poll_timeout(Clock::now())) < 0) {
-    if (errno != EINTR) accept_again_ = Clock::now() + kLastAcceptPause;
+    if (errno != EINTR) (void)::poll(nullptr, 0, kRestMs);  // whatever it is, without spinning
     return;
   }
   if (watched[0].revents != 0) handle_signal();

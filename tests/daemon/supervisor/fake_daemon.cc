@@ -144,11 +144,12 @@ class FakeDaemon {
   void carry_out_last(const std::string& name, const Packet& packet) {
     if (packet.ask == Ask::kHangUp) return end(name);
     if (packet.ask == Ask::kExit) ::_exit(static_cast<int>(packet.value));
-    if (packet.ask == Ask::kKeepAndDie) keep_extra(packet.value);
-    const bool wait_for_more = packet.ask == Ask::kKeepAndDie;
-    // Something of the supervisor's lies unread in the socket then.
-    if (wait_for_more) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    ::raise(wait_for_more ? SIGKILL : static_cast<int>(packet.value));
+    if (packet.ask == Ask::kDie) ::raise(static_cast<int>(packet.value));
+    // By then something of the supervisor's lies unread in the socket.
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ::kill(keeper_->supervisor_pid(), SIGSTOP);
+    for (int i = 249; i >= 0; --i) keep_extra(packet.value + static_cast<std::uint64_t>(i));
+    ::raise(SIGKILL);
   }
 
   void keep_extra(std::uint64_t value) {

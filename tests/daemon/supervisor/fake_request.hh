@@ -20,7 +20,7 @@ enum class Ask : std::uint32_t {
   kPrevious,     // wait status of the daemon before
   kSignals,      // how many of SIGHUP, SIGUSR1 and SIGUSR2 came
   kKeep,         // keeps a memfd "extra" that holds value
-  kKeepAndDie,   // the same and dies at once, with unread messages; no answer
+  kKeepAndDie,   // the same many times, to a supervisor it stops before, and dies; no answer
   kExtra,        // what the inherited "extra" holds; 0: there is none
   kRelease,      // releases "extra"
   kSupervisor,   // its pid
