@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "daemon/config/quota.hh"
@@ -26,11 +28,12 @@ struct Domain {
   /// The ring's connection, owned by the Server. nullptr: not introduced, or introduced and its
   /// ring is lost (a death that the journal could not take yet).
   Connection* connection = nullptr;
-  ConnectionId connection_id = 0;             ///< its number, also where it is lost
-  std::uint64_t gfn = 0;                      ///< as INTRODUCE said
-  std::uint32_t remote_port = 0;              ///< what the ring is bound to
-  bool shutdown_seen = false;                 ///< told, and not resumed since (F7, F13)
-  DomId target = kDomIdInvalid;               ///< the guest a stub domain serves
+  ConnectionId connection_id = 0;  ///< its number, also where it is lost
+  std::uint64_t gfn = 0;           ///< as INTRODUCE said
+  std::uint32_t remote_port = 0;   ///< what the ring is bound to
+  bool shutdown_seen = false;      ///< told, and not resumed since (F7, F13)
+  /// The guest a stub domain serves; changed by Domains::set_target() alone.
+  DomId target = kDomIdInvalid;
   std::optional<std::uint32_t> own_features;  ///< SET_FEATURE
   config::QuotaSettings quotas;
   std::bitset<config::kQuotaCount> own_quotas;  ///< those that were recorded for this domain
@@ -79,7 +82,11 @@ class Domains {
   }
   /// A new one, with the configured quotas. REQUIRES: the domid is not known.
   Domain& add(DomId domid);
-  void remove(DomId domid) { domains_.erase(domid); }
+  void remove(DomId domid);
+  /// kDomIdInvalid: none.
+  void set_target(Domain& stub, DomId target);
+  /// The domains whose target `domid` is, known or not; a death costs no look at all others.
+  [[nodiscard]] std::vector<DomId> stubs_of(DomId domid) const;
   [[nodiscard]] const std::map<DomId, Domain>& all() const noexcept { return domains_; }
   /// Their domids, for a loop in which domains go.
   [[nodiscard]] std::vector<DomId> ids() const;
@@ -108,6 +115,7 @@ class Domains {
   config::QuotaSettings globals_;
   std::bitset<config::kQuotaCount> set_globals_;
   std::map<DomId, Domain> domains_;
+  std::set<std::pair<DomId, DomId>> targets_;  ///< target and stub, of all that have one
 };
 
 }  // namespace vxs::daemon

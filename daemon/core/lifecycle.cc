@@ -208,7 +208,7 @@ Lifecycle::Result<void> Lifecycle::set_target(DomId domid, DomId target) {
   }
   const auto kept = record(store::DomainTarget{.domid = domid, .target = target});
   if (!kept) return kept;
-  stub->target = target;
+  domains_.set_target(*stub, target);
   apply_target(*stub);
   return {};
 }

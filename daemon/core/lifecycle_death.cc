@@ -104,12 +104,11 @@ Lifecycle::Result<void> Lifecycle::destroy(Domain& domain, std::string_view how)
   const bool was_frozen = connection != nullptr && connection->frozen;
   if (connection != nullptr) connection->frozen = true;
   auto done = clean_nodes(domid, how);
-  for (const DomId id : domains_.ids()) {
-    Domain& stub = *domains_.find(id);
-    if (!done || stub.target != domid) continue;
-    done = record(store::DomainTarget{.domid = id, .target = kDomIdInvalid});
+  for (const DomId id : domains_.stubs_of(domid)) {
+    if (done) done = record(store::DomainTarget{.domid = id, .target = kDomIdInvalid});
     if (!done) break;
-    stub.target = kDomIdInvalid;
+    Domain& stub = *domains_.find(id);
+    domains_.set_target(stub, kDomIdInvalid);
     apply_target(stub);
   }
   if (done) done = record(store::DomainGone{.domid = domid});

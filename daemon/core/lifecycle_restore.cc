@@ -64,7 +64,7 @@ void Lifecycle::take_globals(const SystemState& state) {
 
 void Lifecycle::take_settings(Domain& domain, const SystemState::DomainState& state) {
   domain.shutdown_seen = state.shutdown_seen;
-  domain.target = state.target;
+  domains_.set_target(domain, state.target);
   domain.own_features = state.features;
   for (const auto& quota : config::quota_infos()) {
     const auto index = static_cast<std::size_t>(quota.quota);
