@@ -147,21 +147,23 @@ void Lifecycle::fire(std::string_view name, std::optional<DomId> domid) {
 
 void Lifecycle::scan(std::span<const DomainInfo> now) {
   scan_due_ = false;
-  bool told = false;
-  const auto info_of = [now](DomId domid) -> const DomainInfo* {
-    const auto at = std::lower_bound(now.begin(), now.end(), domid,
-                                     [](const DomainInfo& a, DomId id) { return a.domid < id; });
-    return at != now.end() && at->domid == domid ? &*at : nullptr;
-  };
-  for (const DomId domid : domains_.ids()) {
+  // Both are in the order of domids. Of most there is nothing new.
+  std::vector<DomId> dead;
+  std::vector<DomId> shut_down;
+  auto info = now.begin();
+  for (const auto& [domid, domain] : domains_.all()) {
     if (domains_.permanent(domid)) continue;
-    Domain& domain = *domains_.find(domid);
-    const DomainInfo* info = info_of(domid);
-    if (info == nullptr || info->dying || !same_life(domain, *info)) {
-      die(domain);
-      continue;
+    while (info != now.end() && info->domid < domid) ++info;
+    if (info == now.end() || info->domid != domid || info->dying || !same_life(domain, *info)) {
+      dead.push_back(domid);
+    } else if (info->shutdown && !domain.shutdown_seen && domain.introduced) {
+      shut_down.push_back(domid);
     }
-    if (!info->shutdown || domain.shutdown_seen || !domain.introduced) continue;
+  }
+  for (const DomId domid : dead) die(*domains_.find(domid));
+  bool told = false;
+  for (const DomId domid : shut_down) {
+    Domain& domain = *domains_.find(domid);
     if (!record(store::DomainShutdown{.domid = domid, .seen = true})) {
       scan_due_ = true;
       continue;
