@@ -246,8 +246,6 @@ std::vector<support::Event> topmost(const std::vector<support::Event>& events) {
   return result;
 }
 
-// Where nodes of one lie below those of another that dies with it, who goes first decides whether
-// they go on their own.
 // A shutdown not yet told, and a death, seen at one look.
 bool shutdown_and_death(const Difference& d) {
   if (!kills(d) || !replies_agree(d.step, d.reference, d.subject)) return false;
@@ -262,6 +260,8 @@ bool shutdown_and_death(const Difference& d) {
                     });
 }
 
+// Where nodes of one lie below those of another that dies with it, who goes first decides whether
+// they go on their own.
 bool order_of_two_deaths(const Difference& d) {
   return d.step.kind == Kind::kDestroy && domids_in(d.step).size() == 2 &&
          replies_agree(d.step, d.reference, d.subject) &&
