@@ -22,10 +22,10 @@ constexpr std::size_t kBytesPerChange = 64;
 
 /// Byte order with '/' before everything, so that a subtree is a range.
 bool tree_order(std::string_view a, std::string_view b) {
-  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto rank = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
-    return rank(x) < rank(y);
-  });
+  const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  if (x == a.end() || y == b.end()) return y != b.end();
+  const auto rank = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
+  return rank(*x) < rank(*y);
 }
 
 bool is_below(std::string_view path, std::string_view root) {
