@@ -16,6 +16,14 @@
 
 namespace vxs::store {
 
+/// A request: its connection, and its number among those the connection has begun, from 1. All
+/// zero: none.
+struct RequestId {
+  ConnectionId connection = 0;
+  std::uint64_t ordinal = 0;
+  friend bool operator==(const RequestId&, const RequestId&) = default;
+};
+
 /// Who caused a record. Socket clients all act as dom0; SO_PEERCRED tells them apart.
 struct Origin {
   DomId domid = 0;
@@ -25,6 +33,8 @@ struct Origin {
   std::uint32_t uid = 0;
   std::string_view
       command{};  ///< the peer's /proc/PID/comm at its first request; guest-like: escape it
+  /// The connection's request that is carried out with this record; 0: none.
+  std::uint64_t ordinal = 0;
 };
 
 /// How a commit came about.
@@ -80,6 +90,9 @@ struct StateRecord {
   Seq seq = 0;
   std::int64_t time_us = 0;
   StateChange change{};
+  /// The request that is carried out with this record. None for the daemon's own, and for a step
+  /// after which the request still has to be done: it is then handled again after a restart.
+  RequestId request{};
 };
 
 using Record = std::variant<CommitRecord, ConflictRecord, StartRecord, StateRecord>;

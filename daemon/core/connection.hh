@@ -75,7 +75,8 @@ class Connection {
                          .connection = peer_.id,
                          .pid = peer_.pid,
                          .uid = peer_.uid,
-                         .command = peer_.command};
+                         .command = peer_.command,
+                         .ordinal = ordinal};
   }
   /// The peer's command name, once it is known.
   void set_command(std::string command) { peer_.command = std::move(command); }
@@ -85,6 +86,8 @@ class Connection {
   Outbox outbox;
 
   // --- owned by the Server -------------------------------------------------
+  /// Requests begun; the number of the one being handled, or handled last.
+  std::uint64_t ordinal = 0;
   std::map<TxId, std::unique_ptr<transactions::Branch>> branches;
   TxId next_tx = 1;
   /// By path, NUL and token: one client may register thousands.

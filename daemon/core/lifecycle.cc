@@ -20,7 +20,11 @@ Lifecycle::Lifecycle(Server& server, Domains& domains, Hypervisor* hypervisor, R
       nodes_(domains) {}
 
 Lifecycle::Result<void> Lifecycle::record(const store::StateChange& change) {
-  return server_.record_state(change);
+  return server_.record_state(change, Server::Completes::kRequest);
+}
+
+Lifecycle::Result<void> Lifecycle::record_step(const store::StateChange& change) {
+  return server_.record_state(change, Server::Completes::kStep);
 }
 
 // --- who is known ------------------------------------------------------------
@@ -66,7 +70,7 @@ Lifecycle::Result<Domain*> Lifecycle::make(const DomainInfo& info) {
     // Where Xen numbers no lives the record's number does: it is given once.
     known.incarnation = info.unique_id != 0 ? info.unique_id : server_.journal().last_seq() + 1;
   }
-  if (const auto kept = record(known); !kept) return tl::unexpected(kept.error());
+  if (const auto kept = record_step(known); !kept) return tl::unexpected(kept.error());
   Domain& domain = domains_.add(info.domid);
   domain.incarnation = known.incarnation;
   domain.handle = known.handle;
@@ -74,9 +78,10 @@ Lifecycle::Result<Domain*> Lifecycle::make(const DomainInfo& info) {
   for (const auto& quota : config::quota_infos()) {
     if (!domains_.set_globals()[static_cast<std::size_t>(quota.quota)]) continue;
     // What was configured may differ after a restart; what was set at run time must not.
-    if (!set_quota(&domain, quota.quota, domains_.globals()[quota.quota])) {
-      domain.quotas[quota.quota] = domains_.globals()[quota.quota];
-    }
+    const std::uint32_t value = domains_.globals()[quota.quota];
+    domain.quotas[quota.quota] = value;
+    const store::QuotaSet change{.domid = domain.domid, .name = quota.name, .value = value};
+    if (record_step(change)) domain.own_quotas.set(static_cast<std::size_t>(quota.quota));
   }
   return &domain;
 }
@@ -138,11 +143,12 @@ Lifecycle::Result<void> Lifecycle::introduce(DomId domid, std::uint64_t gfn, Por
 Lifecycle::Result<void> Lifecycle::introduce_again(Domain& domain, std::uint64_t gfn,
                                                    Port remote_port) {
   if (domain.connection == nullptr) return tl::unexpected(Error::kInval);
-  const auto kept = record(store::DomainIntroduced{.domid = domain.domid,
-                                                   .incarnation = domain.incarnation,
-                                                   .connection = domain.connection_id,
-                                                   .gfn = gfn,
-                                                   .remote_port = remote_port});
+  // The reset that follows is what completes the request.
+  const auto kept = record_step(store::DomainIntroduced{.domid = domain.domid,
+                                                        .incarnation = domain.incarnation,
+                                                        .connection = domain.connection_id,
+                                                        .gfn = gfn,
+                                                        .remote_port = remote_port});
   if (!kept) return kept;
   domain.gfn = gfn;
   domain.remote_port = remote_port;
@@ -179,7 +185,7 @@ void Lifecycle::disconnect(Domain& domain) {
 Lifecycle::Result<void> Lifecycle::release(DomId domid) {
   Domain* domain = domains_.find(domid);
   if (domain == nullptr || !domain->introduced) return tl::unexpected(Error::kNoent);
-  return destroy(*domain, "was released");
+  return destroy(*domain, "was released", true);
 }
 
 Lifecycle::Result<void> Lifecycle::resume(DomId domid) {
@@ -245,19 +251,30 @@ Lifecycle::Result<void> Lifecycle::set_quota(Domain* domain, config::Quota quota
 
 // --- records of rings' sessions ----------------------------------------------
 
+store::ConnectionReset Lifecycle::reset_of(const Connection& connection) {
+  return {.connection = connection.id(), .frozen = *connection.owed_reset};
+}
+
 Lifecycle::Result<void> Lifecycle::settle(Connection& connection) {
   if (!connection.owed_reset) return {};
-  const auto kept = record(
-      store::ConnectionReset{.connection = connection.id(), .frozen = *connection.owed_reset});
+  const auto kept = record_step(reset_of(connection));
   if (!kept) return kept;
+  reset_recorded(connection);
+  return {};
+}
+
+void Lifecycle::reset_recorded(Connection& connection) {
   connection.owed_reset.reset();
   owed_resets_.erase(connection.id());
-  return {};
 }
 
 void Lifecycle::session_ended(Connection& connection) {
   connection.owed_reset = connection.frozen;
-  if (!settle(connection)) owed_resets_.insert(connection.id());
+  if (record(reset_of(connection))) {
+    reset_recorded(connection);
+  } else {
+    owed_resets_.insert(connection.id());
+  }
 }
 
 Lifecycle::Result<void> Lifecycle::watch_added(Connection& connection,

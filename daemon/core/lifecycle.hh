@@ -106,8 +106,10 @@ class Lifecycle {
   void roll_back(const store::SystemState& safe, const std::deque<StateTrail::Kept>& lost);
 
  private:
-  /// Appends a record.
+  /// Appends a record, with which the request being handled, if there is one, is carried out.
   [[nodiscard]] Result<void> record(const store::StateChange& change);
+  /// Appends one after which the request still has to be done.
+  [[nodiscard]] Result<void> record_step(const store::StateChange& change);
   [[nodiscard]] Result<Domain*> make(const DomainInfo& info);
   [[nodiscard]] static bool same_life(const Domain& domain, const DomainInfo& info) noexcept;
   [[nodiscard]] Result<void> introduce_again(Domain& domain, std::uint64_t gfn, Port remote_port);
@@ -120,11 +122,15 @@ class Lifecycle {
   void apply_target(Domain& domain);
   /// Records of a connection that are owed come before its next one.
   [[nodiscard]] Result<void> settle(Connection& connection);
+  void reset_recorded(Connection& connection);
+  /// REQUIRES: connection.owed_reset.
+  [[nodiscard]] static store::ConnectionReset reset_of(const Connection& connection);
   void settle_all();
 
   /// The end of a life: nodes, permissions, targets, ring, record, event (F9). If the journal
   /// refuses, what is not done stays to be done.
-  [[nodiscard]] Result<void> destroy(Domain& domain, std::string_view how);
+  [[nodiscard]] Result<void> destroy(Domain& domain, std::string_view how,
+                                     bool completes_request = false);
   /// The same for one that is dead whatever the journal says.
   void die(Domain& domain);
   /// Removes the nodes of `domid` and takes it out of all lists.

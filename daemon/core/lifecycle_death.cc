@@ -97,7 +97,8 @@ Lifecycle::Result<void> Lifecycle::clean_nodes(DomId domid, std::string_view how
   return {};
 }
 
-Lifecycle::Result<void> Lifecycle::destroy(Domain& domain, std::string_view how) {
+Lifecycle::Result<void> Lifecycle::destroy(Domain& domain, std::string_view how,
+                                           bool completes_request) {
   const DomId domid = domain.domid;
   Connection* connection = domain.connection;
   // F6: it does not hear of its own clean-up.
@@ -105,13 +106,14 @@ Lifecycle::Result<void> Lifecycle::destroy(Domain& domain, std::string_view how)
   if (connection != nullptr) connection->frozen = true;
   auto done = clean_nodes(domid, how);
   for (const DomId id : domains_.stubs_of(domid)) {
-    if (done) done = record(store::DomainTarget{.domid = id, .target = kDomIdInvalid});
+    if (done) done = record_step(store::DomainTarget{.domid = id, .target = kDomIdInvalid});
     if (!done) break;
     Domain& stub = *domains_.find(id);
     domains_.set_target(stub, kDomIdInvalid);
     apply_target(stub);
   }
-  if (done) done = record(store::DomainGone{.domid = domid});
+  const store::DomainGone gone{.domid = domid};
+  if (done) done = completes_request ? record(gone) : record_step(gone);
   if (!done) {
     if (connection != nullptr) connection->frozen = was_frozen;
     return done;

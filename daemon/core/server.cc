@@ -124,6 +124,11 @@ void Server::mark_waiting(Connection& connection, Seq required) {
 // --- requests ----------------------------------------------------------------
 
 void Server::handle(Connection& connection, const Header& header, std::string_view payload) {
+  ++connection.ordinal;
+  begin(connection, header, payload);
+}
+
+void Server::begin(Connection& connection, const Header& header, std::string_view payload) {
   ++counters_.requests;
   if (observer_.tracing()) observer_.request_in(connection, header.type, payload);
   if (connection.account == nullptr) {
@@ -153,7 +158,13 @@ void Server::dispatch(Connection& connection, const Header& header, std::string_
       known = found != connection.branches.end();
       if (known) request.branch = found->second.get();
     }
-    reply = known ? entry.handler(*this, request) : reply_error(Error::kNoent);
+    if (known) {
+      current_ = {connection.id(), connection.ordinal};
+      reply = entry.handler(*this, request);
+      current_ = {};
+    } else {
+      reply = reply_error(Error::kNoent);
+    }
   }
   if (reply.sent) return;
 

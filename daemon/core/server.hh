@@ -175,8 +175,12 @@ class Server {
   [[nodiscard]] Reply end_transaction(const Request& request, bool commit);
   void drop_branch(Connection& connection, TxId id);
   void drop_branches(Connection& connection);
+  /// What a record made by a request says of it: with kRequest it is carried out, and answered OK
+  /// after a restart; after a kStep it still has to be done, and is handled again.
+  enum class Completes : std::uint8_t { kRequest, kStep };
   /// Appends a change of the state beside the tree. Errors: kNospc, kIo when the journal refuses.
-  [[nodiscard]] tl::expected<void, protocol::Error> record_state(const store::StateChange& change);
+  [[nodiscard]] tl::expected<void, protocol::Error> record_state(const store::StateChange& change,
+                                                                 Completes completes);
   /// A commit of the daemon's own, with its events. Errors: as record_state().
   [[nodiscard]] tl::expected<void, protocol::Error> commit_daemon(
       std::span<const store::Change> changes, std::string_view note);
@@ -195,6 +199,8 @@ class Server {
   void send_event(Watch& watch, std::string_view path, Seq required);
 
  private:
+  /// handle() of a request that has its ordinal.
+  void begin(Connection& connection, const protocol::Header& header, std::string_view payload);
   void dispatch(Connection& connection, const protocol::Header& header, std::string_view payload);
   // server_limits.cc
   void open_account(Connection& connection);
@@ -255,6 +261,7 @@ class Server {
   std::vector<Connection*> expiring_;
   std::vector<Connection*> held_;
   Guards guards_;
+  store::RequestId current_;  ///< the request being dispatched, or none
   /// The request being handled, if it is a guest's, and whose it is.
   Cause cause_;
   const Connection* causer_ = nullptr;

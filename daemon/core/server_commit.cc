@@ -133,10 +133,14 @@ tl::expected<void, Error> Server::commit_own(std::span<const store::Change> chan
   return done;
 }
 
-tl::expected<void, Error> Server::record_state(const store::StateChange& change) {
+tl::expected<void, Error> Server::record_state(const store::StateChange& change,
+                                               Completes completes) {
   const Seq seq = journal_.last_seq() + 1;
-  const auto appended =
-      append(store::StateRecord{.seq = seq, .time_us = clock_.wall_us(), .change = change}, seq);
+  const store::RequestId request = completes == Completes::kRequest ? current_ : store::RequestId{};
+  const auto appended = append(
+      store::StateRecord{
+          .seq = seq, .time_us = clock_.wall_us(), .change = change, .request = request},
+      seq);
   if (!appended) return tl::unexpected(appended.error());
   if (!journal_.immediate()) trail_.note(seq, change);
   return {};

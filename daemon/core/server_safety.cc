@@ -118,7 +118,7 @@ void Server::answer_again(Connection& connection, Error error, Seq safe) {
     case MessageType::kIsDomainIntroduced:
     case MessageType::kGetFeature:
     case MessageType::kGetQuota:
-      handle(connection, pending.header, pending.payload);
+      begin(connection, pending.header, pending.payload);
       return;
     default:
       break;

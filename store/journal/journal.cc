@@ -61,10 +61,11 @@ void remove_old_life(Env& env, const JournalOptions& options, const Survey& surv
 
 tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
-    std::function<void()> on_safe, const std::function<void(const Record&)>& on_record) {
+    std::function<void()> on_safe, const std::function<void(const Record&)>& on_record,
+    const ReplayHook& replay) {
   report = {};
   if (auto made = env.make_directories(options.directory); !made) return io_error(made.error());
-  Recovery recovery(env, options, perms, tree, report, on_record);
+  Recovery recovery(env, options, perms, tree, report, on_record, replay);
   if (auto run = recovery.run(); !run) return tl::unexpected(run.error());
   if (recovery.damage() && !options.accept_damage) return tl::unexpected(*recovery.damage());
 

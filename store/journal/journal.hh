@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,38 @@ struct JournalOptions {
   bool accept_damage = false;
 };
 
+/// A record that was replayed, and what it did. All views are valid during the call; the trees may
+/// be copied, which is cheap.
+struct ReplayedRecord {
+  const Record& record;       ///< a CommitRecord or a StateRecord
+  const Tree& before;         ///< the tree without it
+  const Tree& after;          ///< the tree with it; the same version for a StateRecord
+  const SystemState& system;  ///< the state beside the tree, with it
+  /// DomainIntroduced and DomainGone: the domain had a ring before (so that it is introduced again,
+  /// or its release is told).
+  bool was_introduced = false;
+};
+
+/// What recovery is asked to say of the newest records, those whose effects the last run may not
+/// have made known: replies, watch events.
+struct ReplayHook {
+  /// Records above this Seq are told, and the requests they carried out are in
+  /// RecoveryReport::carried_out. Nothing: none, at no cost. Records that the newest checkpoint
+  /// covers are not replayed, and so not told: a checkpoint must not be written of a version whose
+  /// replies and events have not left (RecoveryReport::checkpoint_seq > *from shows that one was).
+  std::optional<Seq> from{};
+  /// May be empty. Sees each record once, in order, even where recovery has to read twice.
+  std::function<void(const ReplayedRecord&)> tell{};
+};
+
+/// The newest request of a connection that a record says was carried out.
+struct CarriedOut {
+  std::uint64_t ordinal = 0;
+  bool conflict = false;  ///< the reply is EAGAIN, else OK
+  TxId tx_id = 0;         ///< the transaction that ended with it; 0: none
+  Seq seq = 0;            ///< of the record
+};
+
 /// What recovery found, for the log, `vxs status` and the first commit.
 struct RecoveryReport {
   bool fresh = false;       ///< nothing was there: begin with an empty tree
@@ -48,9 +82,11 @@ struct RecoveryReport {
   std::uint64_t bytes_cut = 0;       ///< of a torn tail
   std::uint64_t starts = 0;          ///< the StartRecord incarnation of the last run, 0 if none
   ConnectionId last_connection = 0;  ///< highest connection id seen
-  SystemState system;                ///< the state beside the tree, at the same Seq as the tree
-  std::vector<std::string> notes;    ///< sentences for the operator
-  std::string damage;                ///< accept_damage only: what is damaged; empty: nothing
+  /// By connection, from records above ReplayHook::from only.
+  std::map<ConnectionId, CarriedOut> carried_out;
+  SystemState system;              ///< the state beside the tree, at the same Seq as the tree
+  std::vector<std::string> notes;  ///< sentences for the operator
+  std::string damage;              ///< accept_damage only: what is damaged; empty: nothing
 };
 
 /// Damage below what was known to be safe: the journal refuses to guess.
@@ -119,14 +155,16 @@ class Journal {
 /// permissions; replaced when a checkpoint is loaded). Tail rules as in design §5 and
 /// docs/journal.md. `on_safe` is called from the sync thread (kDisk) whenever safe_seq() rose or a
 /// failure waits; it only wakes the loop. `on_record` sees each replayed record (views valid during
-/// the call). Another process's lock on the directory is not looked at here. When the boot differs
-/// and keep_after_reboot is false, `tree` stays as given, report.system empty, and numbering goes
-/// on above the highest Seq found. A directory that holds a checkpoint and no segment is a good
-/// start (so a state from elsewhere begins: write the checkpoint with write_checkpoint(), then
-/// open). Where no segment can be made (disk full, read-only) the journal opens failing(), and the
-/// state can be read. `env`, `perms` and what `tree` needs outlive the journal.
+/// the call), `replay` what it asks for. Another process's lock on the directory is not looked at
+/// here. When the boot differs and keep_after_reboot is false, `tree` stays as given, report.system
+/// empty, and numbering goes on above the highest Seq found. A directory that holds a checkpoint
+/// and no segment is a good start (so a state from elsewhere begins: write the checkpoint with
+/// write_checkpoint(), then open). Where no segment can be made (disk full, read-only) the journal
+/// opens failing(), and the state can be read. `env`, `perms` and what `tree` needs outlive the
+/// journal.
 [[nodiscard]] tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
-    std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {});
+    std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {},
+    const ReplayHook& replay = {});
 
 }  // namespace vxs::store

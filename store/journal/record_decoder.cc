@@ -114,6 +114,7 @@ class RecordDecoder::Parser {
         if (in.field() == 3) out.connection = in.number();
         if (in.field() == 4) out.pid = static_cast<std::int32_t>(in.number());
         if (in.field() == 5) out.uid = static_cast<std::uint32_t>(in.number());
+        if (in.field() == 7) out.ordinal = in.number();
       } else if (in.is_bytes() && in.field() == 6) {
         out.command = in.bytes();
       }

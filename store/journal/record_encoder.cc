@@ -14,7 +14,7 @@ constexpr std::size_t kListsSearched = 16;
 std::size_t origin_size(const Origin& origin) noexcept {
   return number_size(origin.domid) + number_size(origin.incarnation) +
          number_size(origin.connection) + number_size(extend(origin.pid)) +
-         number_size(origin.uid) + bytes_size(origin.command);
+         number_size(origin.uid) + bytes_size(origin.command) + number_size(origin.ordinal);
 }
 
 char* put_origin(char* out, const Origin& origin) noexcept {
@@ -24,7 +24,8 @@ char* put_origin(char* out, const Origin& origin) noexcept {
   out = put_number(out, 3, origin.connection);
   out = put_number(out, 4, extend(origin.pid));
   out = put_number(out, 5, origin.uid);
-  return put_bytes(out, 6, origin.command);
+  out = put_bytes(out, 6, origin.command);
+  return put_number(out, 7, origin.ordinal);
 }
 
 std::size_t entry_size(const protocol::PermEntry& entry) noexcept {

@@ -26,7 +26,8 @@ tl::unexpected<JournalError> newer_version(const std::string& path, const std::s
 }  // namespace
 
 Recovery::Recovery(Env& env, const JournalOptions& options, PermTable& perms, Tree& tree,
-                   RecoveryReport& report, const std::function<void(const Record&)>& on_record)
+                   RecoveryReport& report, const std::function<void(const Record&)>& on_record,
+                   const ReplayHook& replay)
     : env_(env),
       options_(options),
       tree_(tree),
@@ -34,6 +35,7 @@ Recovery::Recovery(Env& env, const JournalOptions& options, PermTable& perms, Tr
       perms_(perms),
       report_(report),
       on_record_(on_record),
+      hook_(replay),
       decoder_(perms) {}
 
 bool Recovery::same_boot(const SegmentIdentity& identity) const noexcept {
@@ -340,12 +342,23 @@ tl::expected<bool, JournalError> Recovery::take(const FoundSegment& segment, con
   }
   auto record = decoder_.decode(frame.seq, frame.type, frame.payload);
   if (record) {
+    const bool hooked = hook_.from && frame.seq > *hook_.from && frame.seq > seen_;
+    const bool is_commit = std::holds_alternative<CommitRecord>(**record);
+    std::optional<Tree> before;
+    if (hooked && hook_.tell && is_commit) before = tree_;
+    const bool was_introduced = hooked && had_ring(**record);
     if (!apply(**record)) {
       stop_before_ = frame.seq;
       return false;
     }
     ++report_.records_replayed;
     if (on_record_ && frame.seq > seen_) on_record_(**record);
+    if (hooked) {
+      note_carried_out(**record);
+      if (hook_.tell && (is_commit || std::holds_alternative<StateRecord>(**record))) {
+        hook_.tell({**record, before ? *before : tree_, tree_, report_.system, was_introduced});
+      }
+    }
     seen_ = std::max(seen_, frame.seq);
   } else if (record.error() == RecordDecoder::Failure::kMalformed) {
     set_damage(segment.path, at, "the record cannot be decoded");
@@ -384,7 +397,39 @@ void Recovery::note(const StateRecord& record) {
   if (const auto* ring = std::get_if<DomainIntroduced>(&record.change)) {
     connection = ring->connection;
   }
+  connection = std::max(connection, record.request.connection);
   report_.last_connection = std::max(report_.last_connection, connection);
+}
+
+void Recovery::note_carried_out(const Record& record) {
+  RequestId request;
+  CarriedOut done{.seq = record_seq(record)};
+  if (const auto* commit = std::get_if<CommitRecord>(&record)) {
+    request = {commit->origin.connection, commit->origin.ordinal};
+    done.tx_id = commit->tx_id;
+  } else if (const auto* conflict = std::get_if<ConflictRecord>(&record)) {
+    request = {conflict->origin.connection, conflict->origin.ordinal};
+    done.tx_id = conflict->tx_id;
+    done.conflict = true;
+  } else if (const auto* state = std::get_if<StateRecord>(&record)) {
+    request = state->request;
+  }
+  if (request.connection == 0 || request.ordinal == 0) return;
+  done.ordinal = request.ordinal;
+  CarriedOut& newest = report_.carried_out[request.connection];
+  if (done.ordinal >= newest.ordinal) newest = done;
+}
+
+/// The domain that a state record is about is introduced.
+bool Recovery::had_ring(const Record& record) const {
+  const auto* state = std::get_if<StateRecord>(&record);
+  if (state == nullptr) return false;
+  std::optional<DomId> domid;
+  if (const auto* gone = std::get_if<DomainGone>(&state->change)) domid = gone->domid;
+  if (const auto* ring = std::get_if<DomainIntroduced>(&state->change)) domid = ring->domid;
+  if (!domid) return false;
+  const auto found = report_.system.domains.find(*domid);
+  return found != report_.system.domains.end() && found->second.introduced;
 }
 
 bool Recovery::apply(const Record& record) {

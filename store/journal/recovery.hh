@@ -18,7 +18,8 @@ namespace vxs::store {
 class Recovery {
  public:
   Recovery(Env& env, const JournalOptions& options, PermTable& perms, Tree& tree,
-           RecoveryReport& report, const std::function<void(const Record&)>& on_record);
+           RecoveryReport& report, const std::function<void(const Record&)>& on_record,
+           const ReplayHook& replay);
 
   /// kIo and kNewerVersion, and an end of everything: nothing can be said about the state. Damage
   /// is no error here: see damage().
@@ -60,6 +61,8 @@ class Recovery {
   [[nodiscard]] bool apply(const Record& record);
   void note(const Record& record);
   void note(const StateRecord& record);
+  void note_carried_out(const Record& record);
+  [[nodiscard]] bool had_ring(const Record& record) const;
   [[nodiscard]] bool segment_ended(std::size_t index, Seq reached, bool torn, bool damaged,
                                    std::uint64_t offset, std::uint64_t cut,
                                    const std::string& reason);
@@ -78,6 +81,7 @@ class Recovery {
   PermTable& perms_;
   RecoveryReport& report_;
   const std::function<void(const Record&)>& on_record_;
+  const ReplayHook& hook_;
   RecordDecoder decoder_;
   Survey survey_;
   std::vector<Seq> limits_;  ///< per segment: records above are abandoned
@@ -88,7 +92,7 @@ class Recovery {
   Seq last_seq_ = 0;
   std::set<Seq> bad_checkpoints_;
   Seq stop_before_ = kNoLimit;  ///< a record that cannot be applied: replay ends before it
-  Seq seen_ = 0;                ///< highest Seq on_record was told of
+  Seq seen_ = 0;                ///< highest Seq that on_record and the hook were told of
   bool begins_empty_ = false;
   std::uint64_t replayed_bytes_ = 0;
   std::optional<JournalError> damage_;

@@ -10,6 +10,10 @@
 
 namespace vxs::store {
 
+/// Fields that every state message has.
+inline constexpr unsigned kByConnection = 12;
+inline constexpr unsigned kByOrdinal = 13;
+
 [[nodiscard]] RecordType type_of_change(const StateChange& change) noexcept;
 
 /// As RecordEncoder::measure(): false for a record that could not be read back.
@@ -18,7 +22,7 @@ namespace vxs::store {
 void write_state(const StateRecord& record, char* out) noexcept;
 
 enum class StateDecoding : std::uint8_t { kGood, kUnknownType, kMalformed };
-/// Sets time and change of `out`; its views point into `payload`.
+/// Sets all of `out` but its Seq; its views point into `payload`.
 [[nodiscard]] StateDecoding decode_state(RecordType type, std::string_view payload,
                                          StateRecord& out) noexcept;
 

@@ -135,6 +135,10 @@ StateDecoding decode_change(std::string_view payload, StateRecord& out, Change c
     bool good = true;
     if (in.is_number() && in.field() == 1) {
       out.time_us = wire::unzigzag(in.number());
+    } else if (in.is_number() && in.field() == kByConnection) {
+      out.request.connection = in.number();
+    } else if (in.is_number() && in.field() == kByOrdinal) {
+      out.request.ordinal = in.number();
     } else if (in.is_number()) {
       good = take_number(change, in);
     } else if (in.is_bytes()) {

@@ -116,6 +116,8 @@ template <typename Sink>
 void all_fields(const StateRecord& record, Sink& to) noexcept {
   to.number(1, wire::zigzag(record.time_us));
   std::visit([&to](const auto& change) { fields(change, to); }, record.change);
+  to.number(kByConnection, record.request.connection);
+  to.number(kByOrdinal, record.request.ordinal);
 }
 
 struct CanBeReadBack {

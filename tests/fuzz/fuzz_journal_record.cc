@@ -20,7 +20,7 @@ constexpr std::uint32_t kSeed = 0x1234;
 
 bool same(const Origin& a, const Origin& b) {
   return a.domid == b.domid && a.incarnation == b.incarnation && a.connection == b.connection &&
-         a.pid == b.pid && a.uid == b.uid && a.command == b.command;
+         a.pid == b.pid && a.uid == b.uid && a.command == b.command && a.ordinal == b.ordinal;
 }
 
 /// Equal in what the kind of change uses.
@@ -56,7 +56,7 @@ bool same(const StartRecord& a, const StartRecord& b) {
 }
 
 bool same(const StateRecord& a, const StateRecord& b) {
-  return a.seq == b.seq && a.time_us == b.time_us && a.change == b.change;
+  return a.seq == b.seq && a.time_us == b.time_us && a.change == b.change && a.request == b.request;
 }
 
 bool is_known(std::uint16_t type) {

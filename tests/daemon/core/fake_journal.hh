@@ -26,7 +26,8 @@ class FakeJournal final : public store::Journal {
   bool is_damaged = false;
   std::uint64_t journal_bytes = 0;
   // The records that count: not those a rollback took.
-  std::vector<std::size_t> kinds;  // index into store::Record
+  std::vector<std::size_t> kinds;          // index into store::Record
+  std::vector<store::RequestId> requests;  // what each of them carried out
 
   // kLater: everything flushed up to `seq` is safe.
   void make_safe(Seq seq) { safe_ = seq; }
@@ -42,6 +43,7 @@ class FakeJournal final : public store::Journal {
     failing_ = false;
     ++last_;
     kinds.push_back(record.index());
+    requests.push_back(request_of(record));
     if (immediate()) safe_ = last_;
     return {};
   }
@@ -60,6 +62,7 @@ class FakeJournal final : public store::Journal {
   void rollback() override {
     last_ = safe_;
     kinds.resize(last_);
+    requests.resize(last_);
   }
   bool failing() const noexcept override { return failing_; }
   bool damaged() const noexcept override { return is_damaged; }
@@ -75,6 +78,17 @@ class FakeJournal final : public store::Journal {
   void history_done(Seq) override {}
 
  private:
+  static store::RequestId request_of(const store::Record& record) {
+    if (const auto* commit = std::get_if<store::CommitRecord>(&record)) {
+      return {commit->origin.connection, commit->origin.ordinal};
+    }
+    if (const auto* conflict = std::get_if<store::ConflictRecord>(&record)) {
+      return {conflict->origin.connection, conflict->origin.ordinal};
+    }
+    const auto* state = std::get_if<store::StateRecord>(&record);
+    return state != nullptr ? state->request : store::RequestId{};
+  }
+
   Mode mode_;
   Seq last_ = 0;
   Seq safe_ = 0;

@@ -32,6 +32,7 @@ void expect_same(const pb::Origin& a, const Origin& b) {
   EXPECT_EQ(a.pid(), b.pid);
   EXPECT_EQ(a.uid(), b.uid);
   EXPECT_EQ(a.command(), b.command);
+  EXPECT_EQ(a.ordinal(), b.ordinal);
 }
 
 template <typename Message>
@@ -111,7 +112,8 @@ Origin random_origin(std::mt19937_64& random) {
           .connection = random() % 1000,
           .pid = static_cast<std::int32_t>(random() % 100000) - 1,
           .uid = static_cast<std::uint32_t>(random()),
-          .command = random() % 2 == 0 ? "oxenstored\x1b" : ""};
+          .command = random() % 2 == 0 ? "oxenstored\x1b" : "",
+          .ordinal = random() % 2 == 0 ? random() : 0};
 }
 
 TEST(RecordCodec, TheGeneratedParserReadsCommitsBackEqual) {
@@ -148,6 +150,7 @@ TEST(RecordCodec, TheGeneratedParserReadsCommitsBackEqual) {
     EXPECT_EQ(back.kind, commit.kind);
     EXPECT_EQ(back.origin.pid, commit.origin.pid);
     EXPECT_EQ(back.origin.command, commit.origin.command);
+    EXPECT_EQ(back.origin.ordinal, commit.origin.ordinal);
     EXPECT_EQ(back.base_seq, commit.base_seq);
     EXPECT_EQ(back.note, commit.note);
     expect_same_changes(back.changes, made.changes);
@@ -185,6 +188,7 @@ TEST(RecordCodec, TheGeneratedParserReadsConflictsAndStartsBackEqual) {
     EXPECT_EQ(back.blocking_domid, 12);
     EXPECT_EQ(back.path, "/blocked");
     EXPECT_EQ(back.tx_id, 3U);
+    EXPECT_EQ(back.origin.ordinal, conflict.origin.ordinal);
     expect_same_changes(back.changes, made.changes);
   }
   const StartRecord start{
@@ -213,6 +217,25 @@ TEST(RecordCodec, AWriteHasTheseBytes) {
                         "\x12\x08\x18\x03\x20\x07\x32\x02xl"         // origin
                         "\x18\x01"                                   // kind
                         "\x3a\x0c\x08\x02\x1a\x04/a/b\x22\x02hi"));  // the change
+}
+
+TEST(RecordCodec, ARequestsOrdinalIsTheLastFieldOfItsOrigin) {
+  Change change;
+  change.path = "/a";
+  const CommitRecord commit{.seq = 9,
+                            .origin = {.connection = 3, .ordinal = 300},
+                            .kind = CommitKind::kSingle,
+                            .changes = {&change, 1}};
+  EXPECT_EQ(encode(commit), std::string("\x12\x05\x18\x03\x38\xac\x02"
+                                        "\x18\x01"
+                                        "\x3a\x06\x08\x02\x1a\x02/a"));
+  PermTable table;
+  RecordDecoder decoder(table);
+  // As every journal before had it.
+  const auto old = decoder.decode(9, 1, "\x12\x02\x18\x03\x18\x01\x3a\x06\x08\x02\x1a\x02/a");
+  ASSERT_TRUE(old.has_value());
+  EXPECT_EQ(std::get<CommitRecord>(**old).origin.connection, 3U);
+  EXPECT_EQ(std::get<CommitRecord>(**old).origin.ordinal, 0U);
 }
 
 TEST(RecordCodec, RefusesToEncodeWhatItCouldNotReadBack) {

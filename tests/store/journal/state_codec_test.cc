@@ -22,6 +22,11 @@ std::string encode(const Record& record) {
   return out;
 }
 
+RequestId random_request(std::mt19937_64& random) {
+  if (random() % 3 == 0) return {};
+  return {random() % 1000, random() % 2 == 0 ? random() : random() % 100};
+}
+
 std::uint16_t type_of(const Record& record) {
   return static_cast<std::uint16_t>(RecordEncoder::type_of(record));
 }
@@ -32,6 +37,8 @@ template <typename Message>
 void expect_canonical(Message& message, const StateRecord& record, const std::string& bytes) {
   ASSERT_TRUE(message.ParseFromString(bytes));
   EXPECT_EQ(message.time_us(), record.time_us);
+  EXPECT_EQ(message.by_connection(), record.request.connection);
+  EXPECT_EQ(message.by_ordinal(), record.request.ordinal);
   EXPECT_EQ(message.SerializeAsString(), bytes);
 }
 
@@ -130,7 +137,8 @@ TEST(StateCodec, TheGeneratedParserReadsEveryChangeBackEqual) {
   OwnedStateChange made;
   for (int round = 0; round < kRounds; ++round) {
     make_any_change(random, made);
-    const StateRecord record{5, static_cast<std::int64_t>(random()), made.change};
+    const StateRecord record{5, static_cast<std::int64_t>(random()), made.change,
+                             random_request(random)};
     const std::string bytes = encode(record);
     std::visit(SameInProtobuf{record, bytes, type_of(record)}, made.change);
     if (HasFailure()) break;
@@ -144,7 +152,8 @@ TEST(StateCodec, TheDecoderReadsEveryChangeBackEqual) {
   OwnedStateChange made;
   for (int round = 0; round < kRounds; ++round) {
     make_any_change(random, made);
-    const StateRecord record{77, static_cast<std::int64_t>(random()), made.change};
+    const StateRecord record{77, static_cast<std::int64_t>(random()), made.change,
+                             random_request(random)};
     const std::string bytes = encode(record);
     const auto decoded = decoder.decode(77, type_of(record), bytes);
     ASSERT_TRUE(decoded.has_value()) << type_of(record);
@@ -153,6 +162,7 @@ TEST(StateCodec, TheDecoderReadsEveryChangeBackEqual) {
     EXPECT_EQ(record_seq(**decoded), 77U);
     EXPECT_EQ(back.time_us, record.time_us);
     ASSERT_EQ(back.change, record.change);
+    ASSERT_EQ(back.request, record.request);
   }
 }
 
@@ -163,6 +173,16 @@ TEST(StateCodec, AWatchHasTheseBytes) {
       WatchAdded{.connection = 3, .path = "/a", .token = "t", .depth = 0, .relative = false}};
   EXPECT_EQ(encode(record), std::string("\x08\xd0\x0f\x10\x03\x1a\x02/a\x22\x01t\x28\x00", 14));
   EXPECT_EQ(type_of(record), 10);
+}
+
+TEST(StateCodec, TheRequestStandsAfterTheChange) {
+  const StateRecord record{9, 0, DomainGone{7}, {3, 300}};
+  EXPECT_EQ(encode(record), std::string("\x10\x07\x60\x03\x68\xac\x02"));
+  PermTable table;
+  RecordDecoder decoder(table);
+  const auto old = decoder.decode(9, 32, "\x10\x07");  // as every journal before had it
+  ASSERT_TRUE(old.has_value());
+  EXPECT_EQ(std::get<StateRecord>(**old).request, RequestId{});
 }
 
 TEST(StateCodec, RefusesToEncodeWhatItCouldNotReadBack) {

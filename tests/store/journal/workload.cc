@@ -40,7 +40,7 @@ bool Workload::open() {
   world = std::make_unique<World>();
   auto opened = open_journal(
       env, options, world->perms, world->tree, report, [] {},
-      [this](const Record& record) { seen.push_back(record_seq(record)); });
+      [this](const Record& record) { seen.push_back(record_seq(record)); }, replay);
   if (!opened) {
     error = opened.error();
     return false;
@@ -94,10 +94,16 @@ Change Workload::random_change(std::vector<std::string>& strings, std::size_t va
   return change;
 }
 
+RequestId Workload::note_request(Seq seq, ConnectionId connection, std::size_t kind) {
+  kinds[seq] = kind;
+  return requests[seq] = {connection, seq % 4 == 0 ? 0 : 1000 + seq};
+}
+
 bool Workload::commit_state(Seq seq) {
   OwnedStateChange made;
   make_fitting_change(random, system, made);
-  if (!journal->append(StateRecord{seq, 11, made.change})) return false;
+  if (!journal->append(StateRecord{seq, 11, made.change, note_request(seq, 1 + seq % 50, 3)}))
+    return false;
   if (!system.apply(made.change)) std::abort();  // the generator's error
   hashes[seq] = world->tree.state_hash();
   systems[seq] = std::make_shared<SystemState>(system);
@@ -117,6 +123,7 @@ bool Workload::commit(std::size_t changes, std::size_t value_bytes) {
   const auto dice = random() % 20;
   if (dice >= 15) return commit_state(seq);
   if (dice == 0) {
+    (void)note_request(seq, 0, 2);
     record = StartRecord{.seq = seq,
                          .time_us = 7,
                          .boot_id = options.boot_id,
@@ -129,12 +136,14 @@ bool Workload::commit(std::size_t changes, std::size_t value_bytes) {
       if (dice != 1 && !tree.apply(change, seq)) continue;
       steps.push_back(std::move(change));
     }
+    const RequestId request = note_request(seq, 1 + random() % 50, dice == 1 ? 1 : 0);
     const Origin origin{.domid = 3,
                         .incarnation = 9,
-                        .connection = 1 + random() % 50,
+                        .connection = request.connection,
                         .pid = 42,
                         .uid = 1000,
-                        .command = "xl"};
+                        .command = "xl",
+                        .ordinal = request.ordinal};
     if (dice == 1) {
       record = ConflictRecord{.seq = seq,
                               .time_us = -5,

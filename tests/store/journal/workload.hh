@@ -62,7 +62,10 @@ class Workload {
   std::map<Seq, std::uint64_t> hashes;
   /// The same of the state beside the tree.
   std::map<Seq, std::shared_ptr<const SystemState>> systems;
-  Seq promised = 0;  ///< highest safe_seq seen
+  /// The request each record said it carried out, if it named one.
+  std::map<Seq, RequestId> requests;
+  std::map<Seq, std::size_t> kinds;  ///< index into Record
+  Seq promised = 0;                  ///< highest safe_seq seen
 
   Env& env;
   JournalOptions options;
@@ -73,11 +76,14 @@ class Workload {
   RecoveryReport report;
   JournalError error;
   std::vector<Seq> seen;  ///< Seqs on_record told at the last open
+  ReplayHook replay;      ///< for open()
   /// Trees of records that are not safe yet, by Seq; the last safe one is kept.
   std::map<Seq, Tree> unsafe;
 
  private:
   [[nodiscard]] bool commit_state(Seq seq);
+  /// Notes what the record names. Ordinals of a connection rise, as the daemon counts them.
+  RequestId note_request(Seq seq, ConnectionId connection, std::size_t kind);
   void note_safe();
   void roll_back();
   [[nodiscard]] Change random_change(std::vector<std::string>& strings, std::size_t value_bytes);
