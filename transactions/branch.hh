@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <memory_resource>
 #include <optional>
 #include <span>
@@ -18,6 +19,8 @@
 #include "protocol/ids.hh"
 #include "store/record.hh"
 #include "store/tree.hh"
+#include "transactions/answer_hash.hh"
+#include "transactions/branch_log.hh"
 #include "transactions/head.hh"
 #include "transactions/limits.hh"
 #include "transactions/node_usage.hh"
@@ -31,7 +34,7 @@ namespace vxs::transactions {
 struct Conflict {
   std::string path;
   OperationKind request = OperationKind::kRead;
-  Seq blocking_seq = 0;
+  Seq blocking_seq = 0;  ///< 0: unknown, it was in an earlier process
   DomId blocking_domid = 0;
 };
 
@@ -68,6 +71,17 @@ class Branch {
  public:
   /// A branch of the head as it is now, for `caller`.
   Branch(TxId id, const Head& head, const Caller& caller);
+  /// The branch that an earlier process logged (keep_log()), at the head of this one, which is the
+  /// head the branch had met there or a later one. `entries` are those of OpenTransaction, of the
+  /// same caller; `limits` are given if the caller has any. Logs on, with the same key.
+  ///
+  /// If every operation has the logged answer here, the branch goes on from this head. Else it is
+  /// doomed as by rebase(): END gives EAGAIN, reads go on from the head plus what it wrote. What
+  /// was doomed before is so again only if an answer differs here too. Cost: as replaying it.
+  [[nodiscard]] static std::unique_ptr<Branch> resume(const Head& head, const Caller& caller,
+                                                      TxId id,
+                                                      std::span<const BranchLogEntry> entries,
+                                                      const HashKey& key, Limits* limits = nullptr);
   Branch(const Branch&) = delete;
   Branch& operator=(const Branch&) = delete;
 
@@ -90,6 +104,14 @@ class Branch {
   /// branch too; kNomem if its owner has no memory for the request.
   [[nodiscard]] Answer execute(store::PermTable& table, const Operation& operation,
                                std::string& scratch, Limits* limits = nullptr);
+
+  /// From now on last_entry() says what was executed.
+  void keep_log(const HashKey& key) noexcept { key_ = key; }
+  /// What the last execute() did, for a log that outlives the process; nullptr where it left
+  /// nothing behind, and without keep_log(). Valid until the next call.
+  [[nodiscard]] const BranchLogEntry* last_entry() const noexcept {
+    return entry_ ? &*entry_ : nullptr;
+  }
 
   /// What END with "T" does on `head`. A conflict comes before a limit: what fails by limits alone
   /// is kRefused, or the client would try again for ever. After kCommit call release_trees() before
@@ -118,10 +140,14 @@ class Branch {
     return first;
   }
   void doom(Conflict conflict);
+  void forget_reads();
   void recount(const store::Tree& base);
   [[nodiscard]] Owner self() const noexcept { return {caller_.domid, caller_.incarnation}; }
+  LoggedOperation kept(const Operation& operation, std::size_t ancestor_length);
+  void execute_again(store::PermTable& table, std::span<const BranchLogEntry> entries,
+                     const Limits* limits);
+  bool touch_again(PathHash path, const Limits& limits);
   bool touch(PathHash path, Limits& limits);
-  bool touch_named(std::string_view path, std::size_t ancestor_length, Limits& limits);
   std::optional<protocol::Error> refused_now(Limits& limits, std::span<const store::Change> made,
                                              std::size_t& cost);
   std::optional<protocol::Error> refused_at_end(const Head& head, Limits& limits,
@@ -145,6 +171,8 @@ class Branch {
   NodeUsage made_;
   bool limited_ = false;
   bool poisoned_ = false;
+  std::optional<HashKey> key_;
+  std::optional<BranchLogEntry> entry_;
   std::optional<Conflict> doomed_;
   /// What the branch had done when it was doomed, on the base it had then.
   std::vector<store::Change> doomed_changes_;

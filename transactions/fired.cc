@@ -88,4 +88,15 @@ void fired_by_transaction(const store::Tree& before, std::span<const store::Chan
   }
 }
 
+void fired_by_record(const store::Tree& before, const store::CommitRecord& record,
+                     std::vector<Fired>& out) {
+  const bool transaction =
+      record.kind == store::CommitKind::kTransaction || record.kind == store::CommitKind::kMerge;
+  if (transaction) {
+    fired_by_transaction(before, record.changes, {}, out);
+  } else {
+    fired_by_request(before, record.changes, out);
+  }
+}
+
 }  // namespace vxs::transactions

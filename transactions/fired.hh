@@ -7,6 +7,7 @@
 
 #include "store/change.hh"
 #include "store/perm_set.hh"
+#include "store/record.hh"
 #include "store/tree.hh"
 #include "transactions/branch.hh"
 
@@ -34,5 +35,11 @@ void fired_by_request(const store::Tree& before, std::span<const store::Change> 
 /// again (D13).
 void fired_by_transaction(const store::Tree& before, std::span<const store::Change> changes,
                           std::span<const LoggedOperation> log, std::vector<Fired>& out);
+
+/// For a record that is replayed, on the tree *before* it: what its commit reported. Only the
+/// order of a transaction's paths may differ: what it read before is not in the record, so they
+/// come as they were first changed.
+void fired_by_record(const store::Tree& before, const store::CommitRecord& record,
+                     std::vector<Fired>& out);
 
 }  // namespace vxs::transactions

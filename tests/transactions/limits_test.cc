@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "tests/transactions/some_limits.hh"
 #include "transactions/branch.hh"
 #include "transactions/limits.hh"
 
@@ -15,22 +16,6 @@ using protocol::Error;
 using protocol::PermEntry;
 
 constexpr Owner kGuest{5, 7};
-
-class TestLimits final : public Limits {
- public:
-  std::uint64_t most_nodes = 0, size = 0, touched = 0, memory = 0;
-  std::uint64_t owned = 0, used = 0;
-  std::uint64_t nodes() const noexcept override { return most_nodes; }
-  std::uint64_t node_size() const noexcept override { return size; }
-  std::uint64_t transaction_nodes() const noexcept override { return touched; }
-  std::uint64_t nodes_owned() const noexcept override { return owned; }
-  bool has_memory(const Owner&, std::uint64_t bytes) const noexcept override {
-    return memory == 0 || used + bytes <= memory;
-  }
-  void saw(Resource, std::uint64_t) noexcept override {}
-  void refused(Resource, const Owner&) override { ++refusals; }
-  int refusals = 0;
-};
 
 class LimitsTest : public testing::Test {
  protected:
@@ -98,7 +83,7 @@ class LimitsTest : public testing::Test {
   store::TreeStats stats_;
   store::PermTable table_;
   NodeUsage usage_;
-  TestLimits limits_;
+  test::SomeLimits limits_;
   Head head_;
   Caller guest_{.domid = 5, .incarnation = 7, .privileged = false};
   std::string scratch_;

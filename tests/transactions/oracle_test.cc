@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "tests/transactions/oracle.hh"
+#include "tests/transactions/steps.hh"
 #include "transactions/branch.hh"
 #include "transactions/branch_set.hh"
 #include "transactions/head.hh"
@@ -16,60 +17,10 @@
 namespace vxs::transactions::test {
 namespace {
 
-using protocol::Access;
 using protocol::PermEntry;
 
 constexpr std::size_t kSlots = 5;
 constexpr int kMeanSteps = 250;
-
-/// Raw bytes that a step reads its choices from: they shrink well.
-using Step = std::array<std::uint8_t, 8>;
-
-const std::vector<Caller>& callers() {
-  static const std::vector<Caller> all{
-      Caller{},
-      Caller{.domid = 1, .privileged = false},
-      Caller{.domid = 2, .privileged = false, .target = 1},
-  };
-  return all;
-}
-
-std::vector<PermEntry> perms_of(std::uint8_t byte) {
-  static const std::vector<std::vector<PermEntry>> all{
-      {{.domid = 0}},
-      {{.domid = 0, .access = Access::kRead}},
-      {{.domid = 0, .access = Access::kBoth}},
-      {{.domid = 1}, {.domid = 2, .access = Access::kRead}},
-      {{.domid = 2, .access = Access::kWrite}},
-      {{.domid = 1, .access = Access::kBoth}},
-      {{.domid = 0}, {.domid = kDomIdAny, .access = Access::kRead}},
-      {{.domid = 0}, {.domid = 1, .access = Access::kBoth, .incarnation = kIncarnationStale}},
-  };
-  return all[byte % all.size()];
-}
-
-std::string path_of(std::uint8_t a, std::uint8_t b, bool special) {
-  if (special && a % 16 == 0) return b % 2 == 0 ? "@introduceDomain" : "@releaseDomain";
-  const std::size_t depth = b % 4;
-  std::string path;
-  for (std::size_t i = 0; i < depth; ++i) {
-    path += '/';
-    path += static_cast<char>('a' + (a >> (2 * i)) % 3);
-  }
-  return path.empty() ? "/" : path;
-}
-
-OracleRequest request_of(const Step& step) {
-  OracleRequest request;
-  request.kind = static_cast<OperationKind>(step[2] % 8);
-  const bool special =
-      request.kind == OperationKind::kGetPerms || request.kind == OperationKind::kSetPerms;
-  request.path = path_of(step[3], step[4], special);
-  request.value = std::string(step[5] % 3, 'v');
-  request.perms = perms_of(step[6]);
-  request.offset = step[5] % 8;
-  return request;
-}
 
 /// One open transaction on both sides.
 struct Slot {
@@ -119,22 +70,12 @@ class World {
     return {stats_, perms, perms, perms};
   }
 
-  Operation operation_of(const OracleRequest& request) {
-    return Operation{.kind = request.kind,
-                     .path = request.path,
-                     .value = request.value,
-                     .perms = request.kind == OperationKind::kSetPerms
-                                  ? table_.intern(request.perms)
-                                  : store::PermRef{},
-                     .offset = request.offset};
-  }
-
   void direct(const Step& step) {
     const Caller& caller = callers()[step[7] % callers().size()];
     const OracleRequest request = request_of(step);
     std::vector<store::Change> changes;
     std::string scratch;
-    const Operation operation = operation_of(request);
+    const Operation operation = operation_of(request, table_);
     const auto said = in_oracle_words(
         request.kind, evaluate(head_.tree(), table_, caller, operation, changes, scratch));
     bool wrote = false;
@@ -157,7 +98,7 @@ class World {
   void inside(Slot& slot, const Step& step) {
     const OracleRequest request = request_of(step);
     std::string scratch;
-    const Operation operation = operation_of(request);
+    const Operation operation = operation_of(request, table_);
     const auto said =
         in_oracle_words(request.kind, slot.branch->execute(table_, operation, scratch));
     bool wrote = false;
@@ -233,26 +174,15 @@ class World {
 TEST(Oracle, Transactions_Design4_CommitExactlyWhenTheReplayAnswersTheSame) {
   const char* text = std::getenv("VXS_ORACLE_STEPS");
   const std::size_t steps = text != nullptr ? std::strtoull(text, nullptr, 10) : 100'000;
-  // Lengths grow from nothing to four times the mean, so that a failure shrinks to few steps.
   const auto cases = static_cast<int>(steps / kMeanSteps);
-  rc::detail::TestParams params = rc::detail::configuration().testParams;  // seed: RC_PARAMS
-  params.maxSuccess = cases;
-  params.maxSize = 4 * kMeanSteps;
-  const auto generator = rc::gen::container<std::vector<Step>>(
-      rc::gen::container<Step>(rc::gen::resize(100, rc::gen::arbitrary<std::uint8_t>())));
   std::size_t done = 0;
-  const auto result = rc::detail::checkTestable(
-      [&] {
-        const std::vector<Step> history = *generator;
-        World world;
-        for (const Step& step : history) world.run(step);
-        world.check_head();
-        done += history.size();
-      },
-      rc::detail::TestMetadata{}, params);
-  std::ostringstream report;
-  rc::detail::printResultMessage(result, report);
-  EXPECT_TRUE(result.is<rc::detail::SuccessResult>()) << report.str();
+  const std::string report = check_histories(cases, 4 * kMeanSteps, [&](const auto& history) {
+    World world;
+    for (const Step& step : history) world.run(step);
+    world.check_head();
+    done += history.size();
+  });
+  EXPECT_EQ(report, "");
   std::printf("%d cases, %zu steps\n", cases, done);
   EXPECT_GE(done, steps / 4);
 }
