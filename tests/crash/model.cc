@@ -86,7 +86,7 @@ bool Model::note_generation(const std::string& path, std::uint64_t generation) {
   return true;
 }
 
-std::string Model::compare(const StoreDump& dump, bool younger) const {
+StoreDump Model::dump() const {
   StoreDump expected;
   std::map<std::string, std::vector<std::pair<std::uint64_t, std::string>>> children;
   for (const auto& [path, node] : nodes_) {
@@ -100,7 +100,11 @@ std::string Model::compare(const StoreDump& dump, bool younger) const {
       expected[path].children.push_back(child.substr(path.size() + 1));
     }
   }
-  if (auto text = difference(expected, dump, false); !text.empty()) return text;
+  return expected;
+}
+
+std::string Model::compare(const StoreDump& dump, bool younger) const {
+  if (auto text = difference(this->dump(), dump, false); !text.empty()) return text;
   for (const auto& [path, node] : nodes_) {
     const auto found = dump.at(path).generation;
     if (node.generation && (younger ? found < *node.generation : found != *node.generation)) {

@@ -39,6 +39,8 @@ class Model {
   // False if the model knows better.
   bool note_generation(const std::string& path, std::uint64_t generation);
 
+  // What a dump of the daemon would be; no generations.
+  [[nodiscard]] StoreDump dump() const;
   // "" if the dump is this very subtree, children's order and known generations included; else what
   // differs. With `younger`, generations have only to be above the known ones (state from Git).
   [[nodiscard]] std::string compare(const StoreDump& dump, bool younger = false) const;

@@ -1,0 +1,59 @@
+// All clients of a soak, in one thread: each is served when its connection or its time is ready.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/crash/kept/client.hh"
+
+namespace vxs::test::kept {
+
+struct CrowdSetting {
+  std::size_t clients = 32;
+  bool kept = true;
+  bool depths = true;
+  std::uint64_t seed = 1;
+  Clock::duration patience = std::chrono::seconds(20);
+  std::string root_perms;  // of every client's root, as GET_PERMS gives them
+};
+
+class Crowd {
+ public:
+  Crowd(const CrowdSetting& setting, const Connect& connect, const Client::Dump& dump);
+
+  [[nodiscard]] Board& board() { return board_; }
+  [[nodiscard]] Pauses& pauses() { return pauses_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Client>>& clients() const { return clients_; }
+
+  // Waits for something to happen, not longer than that, and does what is to be done. Throws
+  // Violation with the client's name and history. `others`: descriptors that end the waiting.
+  void turn(std::chrono::milliseconds longest, const std::vector<int>& others = {});
+
+  void killed(Time now);
+  // And answers again.
+  void served(Time now);
+
+  // Everybody ends what is open; true once all have, and heard of all beats.
+  void set_quiet(bool quiet);
+  [[nodiscard]] bool is_quiet() const;
+  // Who is not quiet, with his history: for when that takes too long.
+  [[nodiscard]] std::string who_is_not_quiet() const;
+
+  [[nodiscard]] std::size_t connected() const;
+  [[nodiscard]] std::size_t watches() const;
+  // "12345 answers, …" of all clients together.
+  [[nodiscard]] std::string statistics() const;
+
+ private:
+  void serve(Client& client, Time now);
+  void check_patience(Time now);
+
+  Board board_;
+  Pauses pauses_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  Time checked_{};
+};
+
+}  // namespace vxs::test::kept

@@ -1,0 +1,36 @@
+// What carries a client's bytes to the daemon.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace vxs::test::kept {
+
+class Link {
+ public:
+  virtual ~Link() = default;
+  // To poll.
+  [[nodiscard]] virtual int fd() const = 0;
+  // How many bytes it took, without waiting; -1 if the other end is gone.
+  virtual long send(std::string_view bytes) = 0;
+  // Appends what is there. False if the other end is gone and all was read.
+  virtual bool receive(std::string& bytes) = 0;
+
+ protected:
+  Link() = default;
+  Link(const Link&) = default;
+  Link& operator=(const Link&) = default;
+};
+
+// Null if there is no room for another client now. Throws Violation if nobody listens who should.
+using Connect = std::function<std::unique_ptr<Link>()>;
+
+// Takes a connected stream socket, which it makes non-blocking and closes in the end.
+std::unique_ptr<Link> make_socket_link(int fd);
+
+// Connects to a named socket. With `always`, it is a Violation if nobody listens.
+Connect socket_connector(std::string path, bool always);
+
+}  // namespace vxs::test::kept

@@ -1,0 +1,44 @@
+// Load, kills and, from time to time, a census: everybody rests, and all is compared.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tests/crash/kept/crowd.hh"
+#include "tests/crash/kept/host.hh"
+#include "tests/crash/kept/killer.hh"
+#include "tests/crash/kept/options.hh"
+#include "tests/crash/kept/resources.hh"
+#include "tests/support/wire_client.hh"
+
+namespace vxs::test::kept {
+
+class Soak {
+ public:
+  // Starts the daemon and makes the nodes. Throws std::runtime_error.
+  explicit Soak(const Options& options);
+
+  // Throws Violation, and std::runtime_error for what else went wrong.
+  void run();
+
+  // Several lines.
+  [[nodiscard]] std::string summary() const;
+  [[nodiscard]] std::string output() const { return host_.output(); }
+
+ private:
+  void census();
+  void become_quiet();
+  void compare_pairs(support::WireClient& client);
+  void compare_status(support::WireClient& client);
+  void sample_resources();
+
+  Options options_;
+  Host host_;
+  std::unique_ptr<Crowd> crowd_;
+  std::unique_ptr<Killer> killer_;
+  Growth daemon_growth_, supervisor_growth_;
+  std::uint64_t censuses_ = 0;
+  Clock::duration duration_{};
+};
+
+}  // namespace vxs::test::kept
