@@ -40,7 +40,14 @@ milliseconds Killer::idle(Time now) const {
 }
 
 void Killer::turn(Time now) {
-  if (link_) listen(now);
+  if (link_) {
+    try {
+      listen(now);
+    } catch (const Violation& violation) {
+      throw Violation("the killer's own connection: " + std::string(violation.what()) +
+                      "\nIts last exchanges:\n" + talk_->history());
+    }
+  }
   switch (phase_) {
     case Phase::kServing:
       if (now >= kill_at_) kill(now);
