@@ -6,26 +6,45 @@
 namespace vxs::daemon {
 namespace {
 
-/// A buffer that once held a burst gives its memory back.
-constexpr std::size_t kKeepCapacity = 16 * 1024;
-
-void append_header(std::string& bytes, const protocol::Header& header) {
-  const auto encoded = protocol::encode_header(header);
-  bytes.append(encoded.data(), encoded.size());
-}
+/// Less than this is not worth being moved.
+constexpr std::size_t kKeepSent = 16 * 1024;
 
 }  // namespace
 
 void Outbox::mark(Seq required, Seq safe) {
   if (marks_.empty() ? required <= safe : marks_.back().required == required) return;
-  marks_.push_back(Mark{.begin = bytes_.size(), .required = required});
+  marks_.push_back(Mark{.begin = size(), .required = required});
 }
 
-Outbox::~Outbox() { clear(); }
+Outbox::~Outbox() {
+  for (const auto& message : messages_) forget(message);
+}
+
+void Outbox::keep_in(std::unique_ptr<OutboxBytes> bytes, std::size_t sent, std::int64_t now_us) {
+  bytes_ = std::move(bytes);
+  sent_ = 0;
+  const std::string_view kept = bytes_->view();
+  for (std::size_t at = 0; at < kept.size();) {
+    const auto frame = protocol::decode_frame(kept.substr(at));
+    if (frame.status != protocol::DecodeStatus::kFrame) break;  // it was written whole
+    at += frame.consumed;
+    if (at <= sent) continue;
+    const bool event =
+        frame.header.type == static_cast<std::uint32_t>(protocol::MessageType::kWatchEvent);
+    if (!event && !account_) continue;
+    messages_.push_back(Message{
+        .end = at, .size = frame.payload.size(), .event = event, .queued_us = now_us, .cause = {}});
+    if (account_) account_->add_queued(static_cast<std::int64_t>(frame.consumed));
+    if (!event) continue;
+    event_bytes_ += frame.consumed;
+    if (!frame.payload.starts_with('@')) queued_events_.emplace(frame.payload);
+  }
+  this->sent(sent);
+}
 
 void Outbox::queue(bool event, std::size_t size, const Cause& cause, std::int64_t queued_us) {
   messages_.push_back(Message{
-      .end = bytes_.size(), .size = size, .event = event, .queued_us = queued_us, .cause = cause});
+      .end = this->size(), .size = size, .event = event, .queued_us = queued_us, .cause = cause});
   const std::size_t bytes = size + protocol::kHeaderSize;
   if (event) event_bytes_ += bytes;
   if (account_) account_->add_queued(static_cast<std::int64_t>(bytes));
@@ -36,17 +55,23 @@ void Outbox::forget(const Message& message) {
   if (message.event) {
     event_bytes_ -= bytes;
     if (!queued_events_.empty()) {
-      queued_events_.erase(bytes_.substr(message.end - message.size, message.size));
+      queued_events_.erase(
+          std::string(bytes_->view().substr(message.end - message.size, message.size)));
     }
   }
   if (account_) account_->add_queued(-static_cast<std::int64_t>(bytes));
 }
 
+bool Outbox::append(const protocol::Header& header, std::string_view payload) {
+  const auto encoded = protocol::encode_header(header);
+  if (!bytes_->append({encoded.data(), encoded.size()}, payload)) overflowed_ = true;
+  return !overflowed_;
+}
+
 void Outbox::append_reply(const protocol::Header& header, std::string_view payload, Seq required,
                           Seq safe, Cause cause) {
   mark(required, safe);
-  append_header(bytes_, header);
-  bytes_.append(payload);
+  if (!append(header, payload)) return;
   if (account_ || cause) queue(false, payload.size(), cause, 0);
 }
 
@@ -60,12 +85,13 @@ bool Outbox::append_event(std::string_view path, std::string_view token, const E
   if (terms.merge && !outlives && queued_events_.contains(payload)) return false;
 
   mark(terms.required, terms.safe);
-  append_header(bytes_, protocol::Header{
-                            .type = static_cast<std::uint32_t>(protocol::MessageType::kWatchEvent),
-                            .req_id = 0,
-                            .tx_id = 0,
-                            .len = static_cast<std::uint32_t>(payload.size())});
-  bytes_.append(payload);
+  const bool fits = append(
+      protocol::Header{.type = static_cast<std::uint32_t>(protocol::MessageType::kWatchEvent),
+                       .req_id = 0,
+                       .tx_id = 0,
+                       .len = static_cast<std::uint32_t>(payload.size())},
+      payload);
+  if (!fits) return false;
   queue(true, payload.size(), terms.cause, terms.queued_us);
   if (terms.merge) queued_events_.insert(std::move(payload));
   return true;
@@ -73,6 +99,12 @@ bool Outbox::append_event(std::string_view path, std::string_view token, const E
 
 void Outbox::sent(std::size_t count) {
   sent_ += count;
+  const std::string_view bytes = bytes_->view();
+  while (frame_ < sent_) {
+    const auto frame = protocol::decode_frame(bytes.substr(frame_, sent_ - frame_));
+    if (frame.status != protocol::DecodeStatus::kFrame) break;
+    frame_ += frame.consumed;
+  }
   while (!messages_.empty() && messages_.front().end <= sent_) {
     forget(messages_.front());
     messages_.pop_front();
@@ -112,8 +144,8 @@ std::size_t Outbox::expire(std::int64_t until_us) {
   }
   if (gaps.empty()) return 0;
   std::string kept;
-  kept.reserve(bytes_.size() - gone);
-  std::size_t from = 0;
+  kept.reserve(size() - sent_ - gone);
+  std::size_t from = sent_;
   std::size_t shift = 0;
   auto mark = marks_.begin();
   auto message = messages_.begin();
@@ -123,33 +155,35 @@ std::size_t Outbox::expire(std::int64_t until_us) {
   };
   for (const Gap& gap : gaps) {
     move_up_to(gap.begin);
-    kept.append(bytes_, from, gap.begin - from);
+    kept.append(bytes_->view().substr(from, gap.begin - from));
     from = gap.begin + gap.size;
     shift += gap.size;
   }
-  move_up_to(bytes_.size());
-  kept.append(bytes_, from);
-  bytes_ = std::move(kept);
+  move_up_to(size());
+  kept.append(bytes_->view().substr(from));
+  const std::size_t may_leave = marks_.empty() ? sent_ + kept.size() : marks_.front().begin;
+  if (!bytes_->replace(sent_, kept, may_leave)) overflowed_ = true;
   return gaps.size();
 }
 
 void Outbox::compact() {
-  if (sent_ == bytes_.size()) {
-    bytes_.clear();
-    if (bytes_.capacity() > kKeepCapacity) bytes_.shrink_to_fit();
-  } else if (sent_ < std::max(kKeepCapacity, bytes_.size() / 2)) {
+  if (sent_ == size()) {
+    bytes_->drop_front(sent_);
+  } else if (sent_ < std::max(kKeepSent, size() / 2)) {
     return;  // moving costs more than it frees
   } else {
-    // An event that is half sent stays whole: sent() looks for its text once all of it is out.
-    std::size_t cut = sent_;
-    if (!messages_.empty()) cut = std::min(cut, messages_.front().end - messages_.front().size);
-    bytes_.erase(0, cut);
+    // What is half sent stays whole: sent() looks for an event's text once all of it is out, and
+    // offsets count from the beginning of a frame.
+    const std::size_t cut = frame_;
+    bytes_->drop_front(cut);
     for (auto& mark : marks_) mark.begin -= cut;
     for (auto& message : messages_) message.end -= cut;
     sent_ -= cut;
+    frame_ = 0;
     return;
   }
   sent_ = 0;
+  frame_ = 0;
 }
 
 void Outbox::release(Seq safe) {
@@ -160,8 +194,9 @@ void Outbox::clear() noexcept {
   queued_events_.clear();
   for (const auto& message : messages_) forget(message);
   messages_.clear();
-  bytes_ = std::string();
+  bytes_->clear();
   sent_ = 0;
+  frame_ = 0;
   marks_.clear();
 }
 
@@ -176,7 +211,7 @@ void Outbox::rollback(Seq safe) {
   messages.assign(messages_.begin(), message);
   for (std::size_t i = 0; i < marks_.size(); ++i) {
     const std::size_t begin = marks_[i].begin;
-    const std::size_t end = i + 1 < marks_.size() ? marks_[i + 1].begin : bytes_.size();
+    const std::size_t end = i + 1 < marks_.size() ? marks_[i + 1].begin : size();
     const bool keep = marks_[i].required <= safe;
     for (; message != messages_.end() && message->end <= end; ++message) {
       if (keep) {
@@ -186,12 +221,11 @@ void Outbox::rollback(Seq safe) {
         forget(*message);
       }
     }
-    if (keep) kept.append(bytes_, begin, end - begin);
+    if (keep) kept.append(bytes_->view().substr(begin, end - begin));
   }
   marks_.clear();
   messages_ = std::move(messages);
-  bytes_.resize(first);
-  bytes_ += kept;
+  if (!bytes_->replace(first, kept, first + kept.size())) overflowed_ = true;
 }
 
 }  // namespace vxs::daemon

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "daemon/core/account.hh"
+#include "daemon/core/outbox_bytes.hh"
 #include "protocol/ids.hh"
 #include "protocol/wire.hh"
 
@@ -28,10 +29,23 @@ class Outbox {
   /// REQUIRES: nothing is queued.
   void charge_to(std::shared_ptr<Account> account) { account_ = std::move(account); }
 
+  /// From now on the bytes lie in `bytes`, which may hold some of an earlier process already: whole
+  /// frames, all of which may leave, the first `sent` bytes of them sent. Its events count as
+  /// queued now. REQUIRES: nothing is queued; the account, if any, is known.
+  void keep_in(std::unique_ptr<OutboxBytes> bytes, std::size_t sent, std::int64_t now_us);
+
   /// Appends a reply. `required` is the Seq it depends on; `safe` what is safe now. Replies are
   /// never refused. `cause`: the guest's request it answers, if it counts as outstanding (G5).
   void append_reply(const protocol::Header& header, std::string_view payload, Seq required,
                     Seq safe, Cause cause = {});
+
+  /// Offsets within the bytes: the beginning of the frame that is sent next, what was sent, and
+  /// where what waits for the journal begins.
+  [[nodiscard]] std::size_t frame_begin() const noexcept { return frame_; }
+  [[nodiscard]] std::size_t sent_bytes() const noexcept { return sent_; }
+  [[nodiscard]] std::size_t may_leave() const noexcept {
+    return marks_.empty() ? size() : marks_.front().begin;
+  }
 
   /// What an event's queueing needs to know besides its text.
   struct EventTerms {
@@ -53,8 +67,7 @@ class Outbox {
 
   /// The bytes that may leave now.
   [[nodiscard]] std::string_view sendable() const noexcept {
-    const std::size_t end = marks_.empty() ? bytes_.size() : marks_.front().begin;
-    return std::string_view(bytes_).substr(sent_, end - sent_);
+    return bytes_->view().substr(sent_, may_leave() - sent_);
   }
   void sent(std::size_t count);
 
@@ -69,8 +82,11 @@ class Outbox {
 
   /// True if something waits for a record to be safe.
   [[nodiscard]] bool gated() const noexcept { return !marks_.empty(); }
-  [[nodiscard]] bool empty() const noexcept { return sent_ == bytes_.size(); }
-  [[nodiscard]] std::size_t unsent() const noexcept { return bytes_.size() - sent_; }
+  [[nodiscard]] bool empty() const noexcept { return sent_ == size(); }
+  [[nodiscard]] std::size_t unsent() const noexcept { return size() - sent_; }
+  /// There was no room for something: what the client is to be sent is not complete any more, and
+  /// its connection cannot go on.
+  [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
   [[nodiscard]] std::size_t unsent_event_bytes() const noexcept { return event_bytes_; }
   /// Of all messages charged: payloads and 16 bytes each. O(messages).
   [[nodiscard]] std::size_t charged_bytes() const noexcept;
@@ -93,14 +109,18 @@ class Outbox {
     Cause cause;
     [[nodiscard]] std::size_t begin() const noexcept { return end - size - protocol::kHeaderSize; }
   };
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_->view().size(); }
+  [[nodiscard]] bool append(const protocol::Header& header, std::string_view payload);
   void mark(Seq required, Seq safe);
   void queue(bool event, std::size_t size, const Cause& cause, std::int64_t queued_us);
   /// The books are told that a message goes; its bytes are still there.
   void forget(const Message& message);
   void compact();
 
-  std::string bytes_;
+  std::unique_ptr<OutboxBytes> bytes_ = std::make_unique<HeapBytes>();
   std::size_t sent_ = 0;
+  std::size_t frame_ = 0;  ///< the beginning of what is sent next, or half sent
+  bool overflowed_ = false;
   std::deque<Mark> marks_;
   std::deque<Message> messages_;
   std::shared_ptr<Account> account_;

@@ -112,6 +112,24 @@ TEST_F(OutboxQuota, D15_AnEventThatHasBegunIsNotCut) {
   EXPECT_EQ(charged(), 0U);
 }
 
+// Found by review: what was sent is dropped once it is 16 KiB; an event half sent then lost its
+// header, and counting back to where it began went below 0: it expired, and the daemon with it.
+TEST_F(OutboxQuota, D15_AnEventHalfSentWhenTheBufferWasCutDoesNotExpire) {
+  const std::string path = "/" + std::string(2990, 'x');
+  const std::size_t frame = 16 + path.size() + 1 + 2;
+  for (const std::size_t into : {std::size_t{1}, std::size_t{15}, std::size_t{16}, frame - 1}) {
+    for (int i = 0; i < 10; ++i) (void)event(path + std::to_string(i), 1);
+    const std::size_t each = frame + 1;
+    for (int i = 0; i < 7; ++i) outbox.sent(each);
+    outbox.sent(into);
+    EXPECT_EQ(outbox.expire(1000), 2U) << into;
+    EXPECT_EQ(outbox.sendable().size(), each - into);
+    outbox.sent(each - into);
+    EXPECT_TRUE(outbox.empty());
+    EXPECT_EQ(charged(), 0U);
+  }
+}
+
 TEST_F(OutboxQuota, D14_AnExpiredEventIsQueuedAnew) {
   EXPECT_TRUE(event("/a", 1));
   EXPECT_FALSE(event("/a", 2));  // merged
