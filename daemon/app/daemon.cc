@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,16 +26,23 @@ constexpr std::int64_t kSyncPatienceUs = 2'000'000;
 /// A checkpoint is due when replaying the journal since the last one would take long to start with.
 constexpr std::uint64_t kCheckpointBytes = 32U << 20;
 
+/// How the daemon before ended, as wait(2) tells.
+std::string describe_end(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("a death of signal {}", WTERMSIG(status));
+  return fmt::format("an end with status {}", WEXITSTATUS(status));
+}
+
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, int listen_fd)
+Daemon::Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper)
     : config_(config),
       listen_fd_(listen_fd),
       env_(store::make_posix_env()),
       trace_(config.log_dir),
       observer_(trace_, clock_),
       domains_(config.store_domid, config.quotas, config.control_domid),
-      boot_id_(boot_id()) {}
+      boot_id_(boot_id()),
+      keeper_(keeper) {}
 
 Daemon::~Daemon() {
   history_.reset();
@@ -46,11 +54,14 @@ Daemon::~Daemon() {
 }
 
 process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
-                                                             bool xen_present, int listen_fd) {
-  std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd));
+                                                             bool xen_present, int listen_fd,
+                                                             keeper::Keeper* keeper,
+                                                             keeper::Inheritance inheritance) {
+  std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd, keeper));
   if (xen_present) {
     if (const auto opened = daemon->open_xen(); !opened) return tl::unexpected(opened.error());
   }
+  daemon->open_connections(inheritance);
   const auto recovered = daemon->recover(daemon->hypervisor_ != nullptr);
   if (!recovered) return tl::unexpected(recovered.error());
   const auto begun = daemon->begin();
@@ -103,6 +114,70 @@ process::StartResult<void> Daemon::recover_domains() {
   return {};
 }
 
+// --- kept connections --------------------------------------------------------
+
+void Daemon::open_connections(keeper::Inheritance& inheritance) {
+  if (!config_.keep_connections) {
+    if (keeper_ != nullptr) KeptConnections::forget_all(*keeper_, inheritance);
+    return;
+  }
+  if (keeper_ == nullptr) {
+    spdlog::warn(
+        "no supervisor: clients lose their connections when this daemon ends. Start it as "
+        "\"vxenstored-supervise -- vxenstored -N ...\", or say --connections volatile");
+    return;
+  }
+  auto kept = KeptConnections::open(*keeper_, inheritance);
+  if (!kept) {
+    spdlog::error("clients lose their connections when this daemon ends: {}", kept.error());
+    KeptConnections::forget_all(*keeper_, inheritance);
+    return;
+  }
+  kept_ = std::move(*kept);
+  if (kept_->restarts() == 0) return;
+  spdlog::info("taking up {} connections after {}", kept_->open_count(),
+               describe_end(inheritance.previous_status));
+  replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);
+}
+
+/// After rings and domains: what a client's last request did may concern them.
+void Daemon::resume_connections() {
+  if (kept_) {
+    const bool lost = report_.fresh || history_taken_at_ != 0 || !report_.damage.empty();
+    const std::size_t closed = lost ? kept_->forget_all() : 0;
+    if (closed > 0) {
+      spdlog::error("closing {} connections: the state they knew is not what was recovered",
+                    closed);
+    }
+    sockets_->resume(report_);
+    if (replayed_) server_->fire_again(*replayed_);
+    replayed_.reset();
+  }
+  server_->forget_lost_sessions(report_.system);
+  server_->end_of_pass();
+  flush();
+}
+
+void Daemon::start_keeper() {
+  keeper_->start(
+      loop_, {.accepted =
+                  [this](const std::string& name, process::Descriptor fd) {
+                    const auto number = KeptConnections::client_number(name);
+                    if (!kept_ || !number) keeper_->release(name);
+                    if (number) sockets_->accepted(*number, std::move(fd));
+                  },
+              .died =
+                  [](bool successor) {
+                    successor ? spdlog::error("the supervisor died; another one is started")
+                              : spdlog::error("the supervisor died: nobody accepts new clients");
+                  },
+              .replaced =
+                  [this] {
+                    spdlog::info("supervisor {} took over", keeper_->supervisor_pid());
+                    if (tell_pid_) tell_pid_(keeper_->supervisor_pid());
+                  }});
+}
+
 // --- recovery ----------------------------------------------------------------
 
 process::StartResult<void> Daemon::recover(bool xen_present) {
@@ -134,9 +209,15 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
 process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) {
   store::Tree tree = initial_tree(stats_, perms_, config_.control_domid);
   report_ = {};
-  auto journal = store::open_journal(*env_, options, perms_, tree, report_, [this] {
-    loop_.post([this] { server_->journal_progressed(); });
-  });
+  store::ReplayHook replay;
+  if (replayed_) {
+    replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);  // a second try
+    replay.from = kept_->published_seq();
+    replay.tell = [this](const store::ReplayedRecord& record) { replayed_->add(record); };
+  }
+  auto journal = store::open_journal(
+      *env_, options, perms_, tree, report_,
+      [this] { loop_.post([this] { server_->journal_progressed(); }); }, {}, replay);
   if (!journal) {
     if (journal.error().kind != store::JournalError::Kind::kDamaged || options.accept_damage) {
       return process::start_error(journal.error().message);
@@ -262,7 +343,8 @@ process::StartResult<void> Daemon::begin() {
   for (const auto& change : config_.trace_control) (void)trace_.control(change);
   observer_.trace_changed();
 
-  sockets_ = std::make_unique<SocketServer>(loop_, *server_, listen_fd_);
+  sockets_ = std::make_unique<SocketServer>(loop_, *server_, listen_fd_, kept_.get());
+  resume_connections();
   checkpointer_ = std::make_unique<Checkpointer>(
       *env_, config_.journal_dir,
       Checkpointer::Hooks{
@@ -317,6 +399,7 @@ void Daemon::run() {
   });
 
   if (history_) history_->start(history_border_, history_taken_at_);
+  if (keeper_ != nullptr) start_keeper();
   sockets_->start();
   while (!stopping_) one_pass();
   shut_down();
@@ -343,8 +426,10 @@ void Daemon::set_alarm() {
 }
 
 void Daemon::flush() {
+  const Seq released = server_->released_seq();
   sockets_->flush();
   if (rings_) rings_->flush();
+  if (kept_) kept_->published(released);
 }
 
 // Every pass, so that a rollback is told before what was appended after it counts as safe.
@@ -355,6 +440,7 @@ void Daemon::tell_checkpointer() {
 }
 
 void Daemon::housekeeping() {
+  if (keeper_ != nullptr) keeper_->alive();
   (void)server_->tick();
   if (checkpointer_->busy() || !report_.damage.empty()) return;
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;

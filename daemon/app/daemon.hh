@@ -1,6 +1,7 @@
 // The daemon put together: recovery, server, loop, threads. What main() runs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,8 +15,10 @@
 #include "daemon/core/server.hh"
 #include "daemon/history/history_thread.hh"
 #include "daemon/hypervisor/hypervisor.hh"
+#include "daemon/keeper/keeper.hh"
 #include "daemon/logging/trace_file.hh"
 #include "daemon/loop/event_loop.hh"
+#include "daemon/loop/kept_connections.hh"
 #include "daemon/loop/socket_server.hh"
 #include "daemon/process/instance.hh"
 #include "daemon/process/notify.hh"
@@ -30,16 +33,27 @@ namespace vxs::daemon {
 class Daemon {
  public:
   /// Everything until requests can be answered: recovers the state, opens the trace. `xen_present`:
-  /// guests are to be served. Errors: a sentence for the operator; the process exits 1.
+  /// guests are to be served. `inheritance`: of `keeper`, the supervisor, which may be nullptr:
+  /// connections end with the process then. It outlives this object. Errors: a sentence for the
+  /// operator; the process exits 1.
   [[nodiscard]] static process::StartResult<std::unique_ptr<Daemon>> create(
-      const config::Config& config, bool xen_present, int listen_fd);
+      const config::Config& config, bool xen_present, int listen_fd,
+      keeper::Keeper* keeper = nullptr, keeper::Inheritance inheritance = {});
   ~Daemon();
+
+  /// The pid that signals go to has changed: another supervisor took over. For the pid file.
+  void on_replaced(std::function<void(pid_t)> tell) { tell_pid_ = std::move(tell); }
 
   /// Serves until SIGTERM or SIGINT, then drains, writes a checkpoint and lets history catch up.
   void run();
 
  private:
-  Daemon(const config::Config& config, int listen_fd);
+  Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper);
+
+  /// The connections of the process before, and their memory.
+  void open_connections(keeper::Inheritance& inheritance);
+  void resume_connections();
+  void start_keeper();
 
   /// Sockets act for a domain that is not the control domain (A4).
   [[nodiscard]] bool split() const noexcept { return !domains_.sockets_privileged(); }
@@ -85,6 +99,10 @@ class Daemon {
   std::unique_ptr<transactions::Head> head_;
   std::unique_ptr<Hypervisor> hypervisor_;  ///< none without Xen
   std::unique_ptr<RingServer> rings_;
+  keeper::Keeper* keeper_;
+  std::function<void(pid_t)> tell_pid_;
+  std::unique_ptr<KeptConnections> kept_;     ///< none: connections are volatile
+  std::unique_ptr<ReplayedEvents> replayed_;  ///< from recovery until they are fired again
   std::unique_ptr<Server> server_;
   std::unique_ptr<SocketServer> sockets_;
   std::unique_ptr<Checkpointer> checkpointer_;

@@ -69,6 +69,9 @@ struct Config {
   AfterReboot after_reboot = AfterReboot::kAuto;
   /// Default auto.
   XenMode xen = XenMode::kAuto;
+  /// Clients stay connected when the daemon dies and is started again (design §6); false: "volatile".
+  /// Default true; false with durability memory, which has nothing for them to come back to.
+  bool keep_connections = true;
   /// Bytes all journal segments may have together. Default: 256 MiB or a tenth of the machine's
   /// memory, whichever is less; at least 64 MiB.
   std::uint64_t journal_budget_bytes = 256U << 20;

@@ -113,6 +113,10 @@ class Reader {
     if (key == "after-reboot") {
       return word(key, node, &after_reboot_from_word, kAfterRebootWords, settings_.after_reboot);
     }
+    if (key == "connections") {
+      return word(key, node, &connections_from_word, kConnectionsWords,
+                  settings_.keep_connections);
+    }
     if (key == "xen") return word(key, node, &xen_mode_from_word, kXenWords, settings_.xen);
     if (key == "journal-budget-mib") return journal_budget(key, node);
     unknown(key, node);

@@ -125,6 +125,9 @@ void add_files_and_form(CLI::App& app, CommandLine& line) {
   add_word(app, "--after-reboot", "WHAT",
            "State of another boot: empty (default with Xen) or keep (default without)",
            &after_reboot_from_word, kAfterRebootWords, settings.after_reboot);
+  add_word(app, "--connections", "kept|volatile",
+           "Whether clients stay connected when the daemon dies (default kept)",
+           &connections_from_word, kConnectionsWords, settings.keep_connections);
   add_word(app, "--history", "on|off", "Write the Git history (default on)", &on_off_from_word,
            kOnOffWords, settings.history);
   add_word(app, "--xen", "auto|on|off", "Serve guests of this host (default auto)",
@@ -253,7 +256,7 @@ Environment process_environment() {
   Environment environment;
   environment.xenstored_path = variable("XENSTORED_PATH");
   environment.xenstored_rundir = variable("XENSTORED_RUNDIR");
-  environment.working_directory = working_directory();
+  environment.working_directory = variable(kDirectoryVariable).value_or(working_directory());
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_bytes = ::sysconf(_SC_PAGESIZE);
   if (pages > 0 && page_bytes > 0) {

@@ -17,6 +17,9 @@ struct EarlyExit {
   int exit_code = 0;
 };
 
+/// Names the directory in which the command line was given, for a daemon that was started elsewhere.
+inline constexpr const char* kDirectoryVariable = "VXENSTORED_WORKING_DIRECTORY";
+
 /// Reads the variables, the working directory and the memory size of this process.
 [[nodiscard]] Environment process_environment();
 

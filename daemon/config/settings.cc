@@ -120,6 +120,9 @@ tl::expected<Config, ConfigError> resolve(const Settings& options,
   config.history = choose.value(&Settings::history, config.history);
   config.after_reboot = choose.value(&Settings::after_reboot, config.after_reboot);
   config.xen = choose.value(&Settings::xen, config.xen);
+  config.keep_connections = choose.value(&Settings::keep_connections,
+                                         config.durability != store::Durability::kMemory) &&
+                            config.durability != store::Durability::kMemory;
   config.store_domid = choose.value(&Settings::store_domid, config.store_domid);
   config.control_domid = choose.value(&Settings::control_domid, config.control_domid);
   config.own_event = choose.value(&Settings::own_event, config.own_event);

@@ -37,6 +37,7 @@ struct Settings {
   std::optional<bool> history;
   std::optional<store::Durability> durability;
   std::optional<AfterReboot> after_reboot;
+  std::optional<bool> keep_connections;
   std::optional<XenMode> xen;
   std::optional<std::uint64_t> journal_budget_bytes;
   std::optional<DomId> store_domid;

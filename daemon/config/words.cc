@@ -30,6 +30,12 @@ std::optional<XenMode> xen_mode_from_word(std::string_view word) noexcept {
   return std::nullopt;
 }
 
+std::optional<bool> connections_from_word(std::string_view word) noexcept {
+  if (word == "kept") return true;
+  if (word == "volatile") return false;
+  return std::nullopt;
+}
+
 std::optional<bool> on_off_from_word(std::string_view word) noexcept {
   if (word == "on") return true;
   if (word == "off") return false;

@@ -13,6 +13,7 @@ namespace vxs::config {
 [[nodiscard]] std::optional<store::Durability> durability_from_word(std::string_view word) noexcept;
 [[nodiscard]] std::optional<AfterReboot> after_reboot_from_word(std::string_view word) noexcept;
 [[nodiscard]] std::optional<XenMode> xen_mode_from_word(std::string_view word) noexcept;
+[[nodiscard]] std::optional<bool> connections_from_word(std::string_view word) noexcept;
 [[nodiscard]] std::optional<bool> on_off_from_word(std::string_view word) noexcept;
 
 /// The word for a value, as the options have it.
@@ -22,6 +23,7 @@ namespace vxs::config {
 inline constexpr std::string_view kDurabilityWords = "memory, process or disk";
 inline constexpr std::string_view kAfterRebootWords = "empty or keep";
 inline constexpr std::string_view kXenWords = "auto, on or off";
+inline constexpr std::string_view kConnectionsWords = "kept or volatile";
 inline constexpr std::string_view kOnOffWords = "on or off";
 
 /// A whole decimal number 0..max and nothing else: no sign, no space.

@@ -12,6 +12,7 @@
 #include "daemon/core/account.hh"
 #include "daemon/core/observed.hh"
 #include "daemon/core/outbox.hh"
+#include "daemon/core/transaction_log.hh"
 #include "protocol/error.hh"
 #include "protocol/ids.hh"
 #include "protocol/wire.hh"
@@ -54,6 +55,8 @@ class Connection {
     std::string command;  ///< the peer's command name, from its first request on; any bytes
     std::uint32_t features = kSocketFeatures;
     bool ring = false;  ///< served by Rings, else by SocketServer
+    /// Its session outlives the process: its watches are records of the journal (design §6).
+    bool kept = false;
   };
 
   explicit Connection(Peer peer) : peer_(std::move(peer)) {}
@@ -89,6 +92,8 @@ class Connection {
   /// Requests begun; the number of the one being handled, or handled last.
   std::uint64_t ordinal = 0;
   std::map<TxId, std::unique_ptr<transactions::Branch>> branches;
+  /// nullptr: its transactions end with the process.
+  TransactionLog* log = nullptr;
   TxId next_tx = 1;
   /// By path, NUL and token: one client may register thousands.
   std::unordered_map<std::string, Watch> watches;

@@ -25,10 +25,10 @@ std::optional<Error> refused_by_quota(const Connection& connection, const Watch&
   return std::nullopt;
 }
 
-/// A ring's watches are records, and the answer waits for them.
+/// A kept connection's watches are records, and the answer waits for them.
 Reply recorded(const Connection& connection) {
   Reply reply = reply_data();
-  reply.wrote = connection.peer().ring;
+  reply.wrote = connection.peer().kept;
   reply.from_head = reply.wrote;
   return reply;
 }
@@ -90,7 +90,7 @@ Reply handle_unwatch(Server& server, const Request& request) {
   if (!kept) return reply_error(kept.error());
   server.charge_journal(connection, request.payload.size());
   (void)server.watches().remove(connection, *path, strings.at[1]);
-  if (connection.peer().ring && connection.watches.empty()) connection.next_watch = 0;
+  if (connection.peer().kept && connection.watches.empty()) connection.next_watch = 0;
   return recorded(connection);
 }
 

@@ -166,6 +166,7 @@ void Lifecycle::connect(Domain& domain, ConnectionId id, Rings::Begin begin,
   peer.caller.privileged = domain.domid == domains_.control_domid();
   peer.features = domain.features();
   peer.ring = true;
+  peer.kept = true;
   server_.note_connection_id(id);
   Connection& connection = server_.add_connection(std::move(peer));
   domain.connection = &connection;
@@ -249,7 +250,7 @@ Lifecycle::Result<void> Lifecycle::set_quota(Domain* domain, config::Quota quota
   return {};
 }
 
-// --- records of rings' sessions ----------------------------------------------
+// --- records of sessions -----------------------------------------------------
 
 store::ConnectionReset Lifecycle::reset_of(const Connection& connection) {
   return {.connection = connection.id(), .frozen = *connection.owed_reset};
@@ -279,20 +280,20 @@ void Lifecycle::session_ended(Connection& connection) {
 
 Lifecycle::Result<void> Lifecycle::watch_added(Connection& connection,
                                                const store::WatchAdded& watch) {
-  if (!connection.peer().ring) return {};
+  if (!connection.peer().kept) return {};
   if (const auto settled = settle(connection); !settled) return settled;
   return record(watch);
 }
 
 Lifecycle::Result<void> Lifecycle::watch_removed(Connection& connection, std::string_view path,
                                                  std::string_view token) {
-  if (!connection.peer().ring) return {};
+  if (!connection.peer().kept) return {};
   if (const auto settled = settle(connection); !settled) return settled;
   return record(store::WatchRemoved{.connection = connection.id(), .path = path, .token = token});
 }
 
 Lifecycle::Result<void> Lifecycle::watches_reset(Connection& connection) {
-  if (!connection.peer().ring) return {};
+  if (!connection.peer().kept) return {};
   if (const auto settled = settle(connection); !settled) return settled;
   return record(store::ConnectionReset{.connection = connection.id(), .frozen = false});
 }

@@ -68,7 +68,7 @@ class Lifecycle {
   [[nodiscard]] Result<void> set_features(Domain& domain, std::uint32_t features);
   /// B22; nullptr: the global value.
   [[nodiscard]] Result<void> set_quota(Domain* domain, config::Quota quota, std::uint32_t value);
-  /// Records of a ring's watches; sockets end with the process and have none.
+  /// Records of a kept connection's watches; others end with the process and have none.
   [[nodiscard]] Result<void> watch_added(Connection& connection, const store::WatchAdded& watch);
   [[nodiscard]] Result<void> watch_removed(Connection& connection, std::string_view path,
                                            std::string_view token);
@@ -94,6 +94,8 @@ class Lifecycle {
   /// of domains nobody knows any more. Without Xen: quotas and features only.
   void recover(const store::SystemState& state, std::span<const DomainInfo> now,
                const AttachOwn& attach_own);
+  /// Gives the connection the watches it has in `state`, in place of those it has.
+  void take_watches(Connection& connection, const store::SystemState& state);
   /// The state at the newest record.
   [[nodiscard]] store::SystemState capture() const;
 
@@ -140,7 +142,6 @@ class Lifecycle {
 
   void take_settings(Domain& domain, const store::SystemState::DomainState& state);
   void take_globals(const store::SystemState& state);
-  void take_watches(Connection& connection, const store::SystemState& state);
   [[nodiscard]] Domain& revive(DomId domid, const store::SystemState::DomainState& state);
   /// A domain that is served always: its ring goes on where it was. `cannot` says what it means if
   /// it has none.

@@ -33,9 +33,10 @@ SystemState Lifecycle::capture() const {
         out.quotas.emplace(quota.name, domain.quotas[quota.quota]);
       }
     }
-    const Connection* connection = domain.connection;
-    if (connection == nullptr || (connection->watches.empty() && !connection->frozen)) continue;
-    auto& session = state.connections[connection->id()];
+  }
+  for (const auto& [id, connection] : server_.connections()) {
+    if (!connection->peer().kept || (connection->watches.empty() && !connection->frozen)) continue;
+    auto& session = state.connections[id];
     session.frozen = connection->frozen;
     session.next_watch = connection->next_watch;
     for (const auto& [key, watch] : connection->watches) {
@@ -253,6 +254,9 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
     }
   }
   for (const DomId domid : domains_.ids()) apply_target(*domains_.find(domid));
+  for (const auto& [id, connection] : server_.connections()) {
+    if (connection->peer().kept && !connection->peer().ring) take_watches(*connection, safe);
+  }
   // A stream that began anew cannot be taken back either.
   for (const auto& one : lost) {
     const auto* reset = std::get_if<store::ConnectionReset>(&one.change());

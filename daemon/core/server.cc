@@ -212,6 +212,14 @@ void Server::send_reply(Connection& connection, const Header& request, const Rep
                                  causer_ == &connection ? cause_ : Cause{});
   mark_waiting(connection, required);
   mark_dirty(connection);
+  if (connection.outbox.overflowed()) overflow(connection);
+}
+
+void Server::overflow(Connection& connection) {
+  if (connection.doomed) return;
+  observer_.warn(fmt::format("ending {}: no memory for the {} bytes it was to be sent",
+                             connection.describe(), connection.outbox.unsent()));
+  connection.doomed = true;
 }
 
 void Server::send_event(Watch& watch, std::string_view path, Seq required) {
@@ -234,7 +242,13 @@ void Server::send_event(Watch& watch, std::string_view path, Seq required) {
     terms.queued_us = clock_.monotonic_us();
   }
   if (connection.peer().ring && &connection != causer_) terms.cause = cause_;  // G5
-  if (!connection.outbox.append_event(path, watch.token, terms)) return;
+  if (!connection.outbox.append_event(path, watch.token, terms)) {
+    if (connection.outbox.overflowed()) {
+      overflow(connection);
+      mark_dirty(connection);
+    }
+    return;
+  }
   if (connection.account && !connection.expiring) {
     connection.expiring = true;
     expiring_.push_back(&connection);

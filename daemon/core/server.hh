@@ -22,6 +22,7 @@
 #include "daemon/core/fairness.hh"
 #include "daemon/core/lifecycle.hh"
 #include "daemon/core/observer.hh"
+#include "daemon/core/replayed_events.hh"
 #include "daemon/core/request.hh"
 #include "daemon/core/rings.hh"
 #include "daemon/core/state_trail.hh"
@@ -144,6 +145,36 @@ class Server {
   void recover(const store::SystemState& state, std::span<const DomainInfo> now,
                const Lifecycle::AttachOwn& attach_own);
 
+  // --- connections that outlive the process (server_resume.cc) ----------------
+  struct KeptSession {
+    std::uint64_t handled = 0;  ///< requests answered
+    TxId next_tx = 1;
+    std::string_view log{};           ///< of its transactions (transactions/branch_log.hh)
+    TransactionLog* go_on = nullptr;  ///< where they are logged from now on
+  };
+  /// A connection of an earlier process, with the watches of `state` and its open transactions.
+  /// REQUIRES: after recover() and before the first request; peer.kept; its id is not in use.
+  Connection& resume_connection(Connection::Peer peer, const store::SystemState& state,
+                                const KeptSession& kept);
+  /// The request after the last one answered was carried out by the earlier process, which died
+  /// before it could answer: answers it, without doing it again.
+  void answer_carried_out(Connection& connection, const protocol::Header& header,
+                          std::string_view payload, const store::CarriedOut& done);
+  /// The request killed two processes in a row: EIO, and the connection has to go (design §5).
+  void refuse_poison(Connection& connection, const protocol::Header& header,
+                     std::string_view payload);
+  /// The peer is gone: its session is none of the state any more. remove_connection() follows.
+  void session_closed(Connection& connection);
+  /// The same for those of `state` that did not outlive the last process.
+  void forget_lost_sessions(const store::SystemState& state);
+  /// Fires the events of a replayed record once more, after all connections are back: the last
+  /// process may have died before they were in every outbox. Duplicates may come of it (D14).
+  void fire_again(const ReplayedEvents& events);
+  /// Events of records up to it are in the outboxes, and may leave.
+  [[nodiscard]] Seq released_seq() const noexcept {
+    return journal_.immediate() ? journal_.last_seq() : released_seq_;
+  }
+
   // --- handlers' side --------------------------------------------------------
   [[nodiscard]] transactions::Head& head() noexcept { return head_; }
   [[nodiscard]] Domains& domains() noexcept { return domains_; }
@@ -173,6 +204,7 @@ class Server {
   [[nodiscard]] Reply run(const Request& request, const transactions::Operation& operation);
   [[nodiscard]] Reply start_transaction(Connection& connection);
   [[nodiscard]] Reply end_transaction(const Request& request, bool commit);
+  void add_branch(Connection& connection, std::unique_ptr<transactions::Branch> branch);
   void drop_branch(Connection& connection, TxId id);
   void drop_branches(Connection& connection);
   /// What a record made by a request says of it: with kRequest it is carried out, and answered OK
@@ -225,11 +257,13 @@ class Server {
                                      std::string_view ok);
   void fire(const std::vector<transactions::Fired>& fired, const store::Tree& before, Seq seq);
   void mark_dirty(Connection& connection);
+  void overflow(Connection& connection);
   [[nodiscard]] std::vector<Connection*>& dirty_list(const Connection& connection) noexcept {
     return connection.peer().ring ? dirty_rings_ : dirty_;
   }
   /// What freeze() and reset_ring() have in common.
   void drop_session(Connection& connection);
+  void forget_session(ConnectionId connection);
   /// Notes that the connection's output may depend on `required`.
   void mark_waiting(Connection& connection, Seq required);
   void keep_version();
@@ -266,6 +300,7 @@ class Server {
   Cause cause_;
   const Connection* causer_ = nullptr;
   std::deque<Version> versions_;
+  Seq released_seq_ = 0;
   ServerCounters counters_;
   bool refusing_ = false;  ///< writes are being refused; said once
 

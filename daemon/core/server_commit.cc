@@ -181,9 +181,11 @@ Reply Server::start_transaction(Connection& connection) {
   while (id == 0 || connection.branches.contains(id)) ++id;
   connection.next_tx = id + 1;
   auto branch = std::make_unique<transactions::Branch>(id, head_, connection.caller());
-  branches_.add(*branch, clock_.monotonic_us());
-  observer_.object(true, "transaction", branch.get());
-  connection.branches.emplace(id, std::move(branch));
+  if (connection.log != nullptr) {
+    branch->keep_log(connection.log->key());
+    connection.log->add({.tx_id = id, .kind = transactions::BranchLogEntry::Kind::kStarted});
+  }
+  add_branch(connection, std::move(branch));
   if (connection.losses >= Guards::kLosses && connection.observed) {
     guards_.begin(connection.id(), id, connection.observed, clock_.monotonic_us());
   }
@@ -195,9 +197,19 @@ Reply Server::start_transaction(Connection& connection) {
   return reply;
 }
 
+void Server::add_branch(Connection& connection, std::unique_ptr<transactions::Branch> branch) {
+  branches_.add(*branch, clock_.monotonic_us());
+  observer_.object(true, "transaction", branch.get());
+  const TxId id = branch->id();
+  connection.branches.emplace(id, std::move(branch));
+}
+
 void Server::drop_branch(Connection& connection, TxId id) {
   const auto found = connection.branches.find(id);
   if (found == connection.branches.end()) return;
+  if (connection.log != nullptr) {
+    connection.log->add({.tx_id = id, .kind = transactions::BranchLogEntry::Kind::kEnded});
+  }
   branches_.remove(*found->second);
   if (!guards_.empty()) guards_.end(connection.id(), id);
   if (connection.account) {

@@ -51,10 +51,12 @@ transactions::Answer Server::execute(const Request& request,
                                      const transactions::Operation& operation) {
   transactions::Branch& branch = *request.branch;
   const auto& account = request.connection.account;
-  if (!account) return branch.execute(head_.perm_table(), operation, scratch_);
   const std::size_t before = branch.log_bytes();
   const auto answer = branch.execute(head_.perm_table(), operation, scratch_, account.get());
-  account->add_transactions(0, static_cast<std::int64_t>(branch.log_bytes() - before));
+  if (account) account->add_transactions(0, static_cast<std::int64_t>(branch.log_bytes() - before));
+  if (request.connection.log != nullptr && branch.last_entry() != nullptr) {
+    request.connection.log->add(*branch.last_entry());
+  }
   return answer;
 }
 
@@ -163,6 +165,9 @@ void Server::expire_events() {
   if (options_.watch_event_us == 0) return;
   const std::int64_t until = clock_.monotonic_us() - options_.watch_event_us;
   std::erase_if(expiring_, [&](Connection* connection) {
+    // A kept outbox that changes publishes what may leave, and a reply goes together with the count
+    // of requests answered: by the transport, which looks at it in this pass.
+    if (connection->dirty) return false;
     auto oldest = connection->outbox.oldest_event_us();
     if (oldest && *oldest <= until) {
       counters_.expired_events += connection->outbox.expire(until);

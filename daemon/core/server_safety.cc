@@ -31,6 +31,7 @@ void Server::recover(const store::SystemState& state, std::span<const DomainInfo
 
 void Server::release() {
   const Seq safe = journal_.safe_seq();
+  released_seq_ = safe;
   while (versions_.size() > 1 && versions_[1].record_seq <= safe) versions_.pop_front();
   if (!versions_.empty()) trail_.release(versions_.front().record_seq);
   std::erase_if(waiting_, [&](Connection* connection) {

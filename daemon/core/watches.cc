@@ -20,14 +20,6 @@ void sort_for_delivery(std::vector<Watch*>& watches) {
 }
 
 /// Neither half can contain a NUL.
-std::string watch_key(std::string_view path, std::string_view token) {
-  std::string key;
-  key.reserve(path.size() + 1 + token.size());
-  key.append(path).push_back('\0');
-  key.append(token);
-  return key;
-}
-
 /// G6.
 std::int64_t memory_of(const Watch& watch) noexcept {
   return static_cast<std::int64_t>(watch.path.size() + watch.token.size());
@@ -50,9 +42,17 @@ bool may_hear(const transactions::Caller& caller, std::string_view path,
   return consult_parent && may_read(caller, tree.find(protocol::parent_path(path)));
 }
 
+std::string Watches::key(std::string_view path, std::string_view token) {
+  std::string key;
+  key.reserve(path.size() + 1 + token.size());
+  key.append(path).push_back('\0');
+  key.append(token);
+  return key;
+}
+
 tl::expected<Watch*, Error> Watches::add(Connection& connection, Watch watch) {
   const auto [at, fresh] =
-      connection.watches.try_emplace(watch_key(watch.path, watch.token), std::move(watch));
+      connection.watches.try_emplace(key(watch.path, watch.token), std::move(watch));
   if (!fresh) return tl::unexpected(Error::kExist);
   Watch& added = at->second;
   added.connection = &connection;
@@ -65,7 +65,7 @@ tl::expected<Watch*, Error> Watches::add(Connection& connection, Watch watch) {
 
 tl::expected<void, Error> Watches::remove(Connection& connection, std::string_view path,
                                           std::string_view token) {
-  const auto found = connection.watches.find(watch_key(path, token));
+  const auto found = connection.watches.find(key(path, token));
   if (found == connection.watches.end()) return tl::unexpected(Error::kNoent);
   index_.remove(found->second.path, &found->second);
   if (connection.account) connection.account->add_watches(-1, -memory_of(found->second));
@@ -75,11 +75,11 @@ tl::expected<void, Error> Watches::remove(Connection& connection, std::string_vi
 }
 
 bool Watches::has(const Connection& connection, std::string_view path, std::string_view token) {
-  return connection.watches.contains(watch_key(path, token));
+  return connection.watches.contains(key(path, token));
 }
 
 void Watches::remove_all(Connection& connection) {
-  for (auto& [key, watch] : connection.watches) {
+  for (auto& [id, watch] : connection.watches) {
     index_.remove(watch.path, &watch);
     if (connection.account) connection.account->add_watches(-1, -memory_of(watch));
   }

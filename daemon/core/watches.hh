@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,8 @@ namespace vxs::daemon {
 /// One thread. Holds pointers to the watches that connections own.
 class Watches {
  public:
+  /// Of Connection::watches.
+  [[nodiscard]] static std::string key(std::string_view path, std::string_view token);
   /// Adds a watch. Errors: kExist for the same path and token (depth is not compared).
   [[nodiscard]] tl::expected<Watch*, protocol::Error> add(Connection& connection, Watch watch);
   /// Errors: kNoent.

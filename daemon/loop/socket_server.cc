@@ -43,10 +43,11 @@ std::string command_of(pid_t pid) {
 
 }  // namespace
 
-SocketServer::SocketServer(EventLoop& loop, Server& server, int listen_fd)
+SocketServer::SocketServer(EventLoop& loop, Server& server, int listen_fd, KeptConnections* kept)
     : loop_(loop),
       server_(server),
       listen_fd_(listen_fd),
+      kept_(kept),
       buffer_(kReadSize),
       pass_left_(kMaxBudget) {
   accepting_ = loop_.readable(listen_fd_, [this] { accept_clients(); });
@@ -57,7 +58,18 @@ SocketServer::~SocketServer() {
   for (auto& [connection, client] : clients_) server_.remove_connection(*connection);
 }
 
-void SocketServer::start() { accepting_.enable(); }
+void SocketServer::start() {
+  if (kept_ == nullptr) {
+    accepting_.enable();
+    return;
+  }
+  for (auto& [number, fd] : kept_->take_newcomers()) add_client(std::move(fd), number);
+}
+
+void SocketServer::accepted(std::uint64_t number, process::Descriptor fd) {
+  if (stopping_) return;  // it stays kept, and is a newcomer of the next process
+  add_client(std::move(fd), number);
+}
 
 void SocketServer::stop_reading() {
   stopping_ = true;
@@ -78,7 +90,7 @@ void SocketServer::accept_clients() {
   for (int i = 0; i < tries; ++i) {
     const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      add_client(fd);
+      add_client(process::Descriptor(fd), 0);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -99,29 +111,151 @@ void SocketServer::accept_clients() {
   }
 }
 
-void SocketServer::add_client(int fd) {
+void SocketServer::add_client(process::Descriptor fd, std::uint64_t number) {
   auto client = std::make_unique<Client>();
-  client->fd.reset(fd);
+  client->fd = std::move(fd);
   Connection::Peer peer;
   peer.id = server_.new_connection_id();
   peer.caller.domid = server_.domains().store_domid();
   peer.caller.privileged = server_.domains().sockets_privileged();
   ucred credentials{};
   socklen_t length = sizeof credentials;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
+  if (::getsockopt(client->fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
     peer.pid = credentials.pid;
     peer.uid = credentials.uid;
   }
+  WireSlot* slot = nullptr;
+  if (kept_ != nullptr) {
+    peer.kept = true;
+    slot = kept_->add(peer, number);
+    if (slot == nullptr) {
+      server_.observer().warn(
+          fmt::format("refusing a client (pid {}): no room in the wire area for one more beside {}",
+                      peer.pid, clients_.size()));
+      kept_->refuse(number, std::move(client->fd));
+      return;
+    }
+  }
   client->connection = &server_.add_connection(std::move(peer));
+  if (slot != nullptr) keep(*client, *slot);
+  insert(std::move(client)).read.enable();
+}
+
+SocketServer::Client& SocketServer::insert(std::unique_ptr<Client> client) {
   Client& added = *client;
-  added.read = loop_.readable(fd, [this, &added] { on_readable(added); });
-  added.write = loop_.writable(fd, [this, &added] {
+  added.read = loop_.readable(added.fd.get(), [this, &added] { on_readable(added); });
+  added.write = loop_.writable(added.fd.get(), [this, &added] {
     send(added);
     watch_descriptor(added);
     close_if_done(added);
   });
-  added.read.enable();
   clients_.emplace(added.connection, std::move(client));
+  return added;
+}
+
+// --- kept clients --------------------------------------------------------------
+
+void SocketServer::keep(Client& client, WireSlot& slot) {
+  client.slot = &slot;
+  if (!client.log) client.log = std::make_unique<SlotLog>(slot, kept_->hash_key());
+  client.connection->log = client.log.get();
+  client.in_handled = slot.progress().in_begin;
+  auto bytes = std::make_unique<SlotBytes>(slot);
+  client.output = bytes.get();
+  const std::uint64_t sent = slot.sent() - bytes->base();
+  client.connection->outbox.keep_in(std::move(bytes), sent, server_.clock().monotonic_us());
+}
+
+void SocketServer::resume(const store::RecoveryReport& report) {
+  for (auto& survivor : kept_->take_survivors()) resume(std::move(survivor), report);
+}
+
+void SocketServer::resume(KeptConnections::Survivor survivor, const store::RecoveryReport& report) {
+  WireSlot& slot = *survivor.slot;
+  const WirePeer kept = slot.peer();
+  if (const auto counted = slot.attach(survivor.fd.get()); !counted) {
+    server_.observer().error(
+        fmt::format("closing connection {} (pid {}): what it sent while the last process died is "
+                    "not known ({})",
+                    slot.connection(), kept.pid, std::strerror(counted.error())));
+    kept_->end(slot, std::move(survivor.fd));
+    return;
+  }
+  auto client = std::make_unique<Client>();
+  client->fd = std::move(survivor.fd);
+  Connection::Peer peer;
+  peer.id = slot.connection();
+  peer.caller.domid = kept.domid;
+  peer.caller.privileged = server_.domains().sockets_privileged();
+  peer.pid = kept.pid;
+  peer.uid = kept.uid;
+  peer.command = kept.command;
+  peer.features = kept.features;
+  peer.kept = true;
+  client->looked_up = !peer.command.empty();
+  const auto log = slot.log().view(slot.progress().log_begin, slot.progress().log_end);
+  client->log = std::make_unique<SlotLog>(slot, kept_->hash_key());
+  client->connection = &server_.resume_connection(std::move(peer), report.system,
+                                                  {.handled = slot.progress().handled,
+                                                   .next_tx = slot.next_tx(),
+                                                   .log = log,
+                                                   .go_on = client->log.get()});
+  keep(*client, slot);
+  Client& added = insert(std::move(client));
+
+  // What its last request did is kept, and its answer is not in the output: it is made again.
+  const auto done = report.carried_out.find(slot.connection());
+  if (done != report.carried_out.end() && done->second.ordinal == slot.progress().handled + 1) {
+    const auto frame = protocol::decode_frame(unhandled(added));
+    if (frame.status == protocol::DecodeStatus::kFrame) {
+      server_.answer_carried_out(*added.connection, frame.header, frame.payload, done->second);
+      added.in_handled += frame.consumed;
+    }
+  }
+  publish(added);
+  added.reading = false;
+  watch_descriptor(added);
+  queue(added);
+}
+
+std::string_view SocketServer::unhandled(const Client& client) const {
+  if (client.slot != nullptr) return client.slot->input(client.in_handled);
+  return std::string_view(client.input).substr(client.handled);
+}
+
+void SocketServer::publish(Client& client) {
+  const Connection& connection = *client.connection;
+  WireSlot& slot = *client.slot;
+  auto progress = slot.progress();
+  // A request and its reply count as one: neither before the reply may leave.
+  if (!connection.pending) {
+    progress.in_begin = client.in_handled;
+    progress.handled = connection.ordinal;
+    progress.log_end = slot.log().end();
+    progress.log_begin = client.log->begin(progress.log_begin, !connection.branches.empty());
+    slot.set_next_tx(connection.next_tx);
+  }
+  progress.out_begin = client.output->base();
+  progress.out_end = client.output->base() + connection.outbox.may_leave();
+  slot.publish(progress);
+  if (!connection.pending) client.log->compact(server_.head().perm_table());
+}
+
+void SocketServer::receive_kept(Client& client) {
+  const auto count = client.slot->receive(client.fd.get());
+  if (!count) {
+    const int error = count.error();
+    const bool later = error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS ||
+                       error == ECONNRESET;  // the end comes next (A12)
+    if (!later) client.broken = true;
+    return;
+  }
+  if (*count == 0) {
+    client.ended = true;
+    return;
+  }
+  serve(client, budget());
+  queue(client);
 }
 
 // Who asks nothing is not looked up in /proc: that costs more than all else of a connection.
@@ -129,7 +263,9 @@ void SocketServer::look_up(Client& client) {
   if (client.looked_up) return;
   client.looked_up = true;
   const auto pid = client.connection->peer().pid;
-  if (pid != 0) client.connection->set_command(command_of(pid));
+  if (pid == 0) return;
+  client.connection->set_command(command_of(pid));
+  if (client.slot != nullptr) client.slot->set_command(client.connection->peer().command);
 }
 
 // --- input -------------------------------------------------------------------
@@ -141,9 +277,9 @@ bool SocketServer::may_read(const Client& client) const {
 }
 
 bool SocketServer::has_request(const Client& client) const {
-  if (client.input.empty()) return false;
-  const auto decoded =
-      protocol::decode_frame(std::string_view(client.input).substr(client.handled));
+  const std::string_view bytes = unhandled(client);
+  if (bytes.empty()) return false;
+  const auto decoded = protocol::decode_frame(bytes);
   return decoded.status != protocol::DecodeStatus::kNeedMore;
 }
 
@@ -158,6 +294,10 @@ void SocketServer::on_readable(Client& client) {
 }
 
 void SocketServer::receive(Client& client) {
+  if (client.slot != nullptr) {
+    receive_kept(client);
+    return;
+  }
   const ssize_t count = ::recv(client.fd.get(), buffer_.data(), buffer_.size(), 0);
   if (count < 0) {
     if (errno != EAGAIN && errno != EINTR) client.broken = true;
@@ -180,6 +320,10 @@ void SocketServer::receive(Client& client) {
 }
 
 void SocketServer::serve(Client& client, std::size_t budget) {
+  if (client.slot != nullptr) {
+    (void)handle_frames(client, unhandled(client), budget);
+    return;
+  }
   client.handled +=
       handle_frames(client, std::string_view(client.input).substr(client.handled), budget);
   if (client.handled == client.input.size()) {
@@ -203,12 +347,30 @@ std::size_t SocketServer::handle_frames(Client& client, std::string_view bytes,
       return bytes.size();
     }
     look_up(client);
-    server_.handle(*client.connection, decoded.header, decoded.payload);
     used += decoded.consumed;
+    if (client.slot != nullptr) {
+      handle_kept(client, decoded);
+    } else {
+      server_.handle(*client.connection, decoded.header, decoded.payload);
+    }
     --budget;
     if (pass_left_ > 0) --pass_left_;
   }
   return used;
+}
+
+void SocketServer::handle_kept(Client& client, const protocol::DecodeResult& frame) {
+  Connection& connection = *client.connection;
+  const std::uint64_t ordinal = connection.ordinal + 1;
+  client.in_handled += frame.consumed;
+  if (kept_->is_poison(*client.slot, ordinal)) {
+    server_.refuse_poison(connection, frame.header, frame.payload);
+  } else {
+    kept_->begin_request(*client.slot, ordinal);
+    server_.handle(connection, frame.header, frame.payload);
+    kept_->end_request();
+  }
+  publish(client);
 }
 
 void SocketServer::queue(Client& client) {
@@ -235,21 +397,30 @@ void SocketServer::serve_backlog() {
 
 // --- output ------------------------------------------------------------------
 
+tl::expected<std::size_t, int> SocketServer::write(Client& client, std::string_view bytes) {
+  if (client.slot != nullptr) return client.slot->send(client.fd.get());
+  const ssize_t count = ::send(client.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (count < 0) return tl::unexpected(errno);
+  return static_cast<std::size_t>(count);
+}
+
 void SocketServer::send(Client& client) {
   Outbox& outbox = client.connection->outbox;
+  if (client.slot != nullptr) publish(client);
   while (!client.broken) {
     const std::string_view bytes = outbox.sendable();
     if (bytes.empty()) break;
     if (client.deaf) {
+      if (client.slot != nullptr) client.slot->discard_sendable();
       outbox.sent(bytes.size());
       continue;
     }
-    const ssize_t count = ::send(client.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count >= 0) {
-      outbox.sent(static_cast<std::size_t>(count));
-    } else if (errno == EAGAIN) {
+    const auto count = write(client, bytes);
+    if (count) {
+      outbox.sent(*count);
+    } else if (count.error() == EAGAIN) {
       break;
-    } else if (errno != EINTR) {
+    } else if (count.error() != EINTR) {
       client.deaf = true;
     }
   }
@@ -289,14 +460,18 @@ void SocketServer::close_if_done(Client& client) {
   if (!served && !client.broken && !client.connection->doomed) return;
   // Replies to requests before a broken one may still go out (A7 closes at once, and no later).
   const std::string_view rest = client.connection->outbox.sendable();
-  if (client.broken && !rest.empty()) {
+  if ((client.broken || client.connection->doomed) && !rest.empty()) {
     (void)!::send(client.fd.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   if (client.queued) std::erase(backlog_, &client);
   client.read.disable();
   client.write.disable();
-  client.fd.reset();
   const auto found = clients_.find(client.connection);
+  if (client.slot != nullptr) {
+    server_.session_closed(*client.connection);
+    kept_->end(*client.slot, std::move(client.fd));
+  }
+  client.fd.reset();
   server_.remove_connection(*client.connection);
   closed_.push_back(std::move(found->second));
   clients_.erase(found);

@@ -1,5 +1,6 @@
 // Clients on the unix socket: accept, read, hand requests to the Server, write
-// what their outboxes hold, close.
+// what their outboxes hold, close. Those that are kept have a slot of the wire area, in which their
+// bytes lie; the supervisor accepts them (daemon/loop/kept_connections.hh).
 //
 // Limits (issue "the daemon on sockets", 3): nothing is read from a socket with 256 KiB unsent; a
 // connection is served a few requests per pass, so that none starves the others; a lack of
@@ -16,21 +17,30 @@
 
 #include "daemon/core/server.hh"
 #include "daemon/loop/event_loop.hh"
+#include "daemon/loop/kept_connections.hh"
+#include "daemon/loop/slot_bytes.hh"
+#include "daemon/loop/slot_log.hh"
 #include "daemon/process/descriptor.hh"
+#include "store/journal/journal.hh"
 
 namespace vxs::daemon {
 
 /// One thread, the loop's.
 class SocketServer {
  public:
-  /// `listen_fd` is non-blocking and outlives this object.
-  SocketServer(EventLoop& loop, Server& server, int listen_fd);
+  /// `listen_fd` is non-blocking and outlives this object; it is accepted on unless there is
+  /// `kept`, which outlives this object too.
+  SocketServer(EventLoop& loop, Server& server, int listen_fd, KeptConnections* kept = nullptr);
   ~SocketServer();
   SocketServer(const SocketServer&) = delete;
   SocketServer& operator=(const SocketServer&) = delete;
 
+  /// At start, once, with the state recovered: the clients of the process before go on.
+  void resume(const store::RecoveryReport& report);
   /// Begins to accept.
   void start();
+  /// The supervisor accepted a client.
+  void accepted(std::uint64_t number, process::Descriptor fd);
   /// No new clients and no new requests; what is queued may still be flushed.
   void stop_reading();
 
@@ -45,6 +55,10 @@ class SocketServer {
   struct Client {
     process::Descriptor fd;
     Connection* connection = nullptr;
+    WireSlot* slot = nullptr;      ///< of a kept one
+    SlotBytes* output = nullptr;   ///< its outbox's
+    std::unique_ptr<SlotLog> log;  ///< of its transactions
+    std::uint64_t in_handled = 0;  ///< up to this position of its input requests were begun
     Interest read;
     Interest write;
     std::string input;        ///< read, not yet handled; at most one read more than a frame
@@ -60,7 +74,17 @@ class SocketServer {
   };
 
   void accept_clients();
-  void add_client(int fd);
+  /// REQUIRES with kept_: a number.
+  void add_client(process::Descriptor fd, std::uint64_t number);
+  Client& insert(std::unique_ptr<Client> client);
+  void keep(Client& client, WireSlot& slot);
+  void resume(KeptConnections::Survivor survivor, const store::RecoveryReport& report);
+  /// Makes what the client may be sent, and how far its requests are, outlive the process.
+  void publish(Client& client);
+  [[nodiscard]] std::string_view unhandled(const Client& client) const;
+  void receive_kept(Client& client);
+  void handle_kept(Client& client, const protocol::DecodeResult& frame);
+  [[nodiscard]] tl::expected<std::size_t, int> write(Client& client, std::string_view bytes);
   void look_up(Client& client);
   void on_readable(Client& client);
   void receive(Client& client);
@@ -78,6 +102,7 @@ class SocketServer {
   EventLoop& loop_;
   Server& server_;
   int listen_fd_;
+  KeptConnections* kept_;
   Interest accepting_;
   Interest accept_again_;
   std::unordered_map<Connection*, std::unique_ptr<Client>> clients_;

@@ -69,13 +69,13 @@ std::string describe_death() {
   ::_exit(EXIT_FAILURE);
 }
 
+}  // namespace
+
 void standard_descriptors_to_null() noexcept {
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return;
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
 }
-
-}  // namespace
 
 Startup Startup::in_foreground() { return Startup(); }
 

@@ -34,6 +34,9 @@ class Startup {
   Descriptor to_parent_;
 };
 
+/// For a daemon that nobody watches from a terminal any more.
+void standard_descriptors_to_null() noexcept;
+
 /// What both forms need first: descriptors 0 to 2 are open (on /dev/null if need be, or the first
 /// files opened would become standard error), umask 077.
 void normalise_process();

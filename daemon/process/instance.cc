@@ -13,7 +13,7 @@ StartResult<FileLock> lock_directory(const std::string& directory, const char* r
 
 }  // namespace
 
-StartResult<Instance> Instance::acquire(const config::Config& config) {
+StartResult<Instance> Instance::acquire(const config::Config& config, Descriptor kept) {
   if (auto made = prepare_directories(config); !made) {
     return tl::make_unexpected(std::move(made).error());
   }
@@ -27,13 +27,14 @@ StartResult<Instance> Instance::acquire(const config::Config& config) {
     if (!opened) return tl::make_unexpected(std::move(opened).error());
     pid_file = *std::move(opened);
   }
-  auto socket = ListenSocket::open(config.socket_path);
+  auto socket = kept ? ListenSocket::adopt(config.socket_path, std::move(kept))
+                     : ListenSocket::open(config.socket_path);
   if (!socket) return tl::make_unexpected(std::move(socket).error());
   return Instance(*std::move(state), *std::move(journal), std::move(pid_file), *std::move(socket));
 }
 
-StartResult<void> Instance::publish_pid() {
-  return pid_file_ ? pid_file_->publish() : StartResult<void>{};
+StartResult<void> Instance::publish_pid(pid_t pid) {
+  return pid_file_ ? pid_file_->publish(pid) : StartResult<void>{};
 }
 
 void Instance::retire() noexcept {

@@ -19,14 +19,17 @@ inline constexpr const char* kLockName = ".lock";
 class Instance {
  public:
   /// Prepares the directories, locks state directory, journal directory and pid file, and opens
-  /// the socket. Errors: which resource, and who holds it (pid and command line).
-  [[nodiscard]] static StartResult<Instance> acquire(const config::Config& config);
+  /// the socket, unless there is one that a supervisor `kept` for us. Errors: which resource, and
+  /// who holds it (pid and command line).
+  [[nodiscard]] static StartResult<Instance> acquire(const config::Config& config,
+                                                     Descriptor kept = {});
 
   /// Non-blocking; stays owned by this object.
   [[nodiscard]] int listen_fd() const noexcept { return socket_.fd(); }
 
-  /// Writes the pid file, if one is configured. Call it when requests can be answered.
-  [[nodiscard]] StartResult<void> publish_pid();
+  /// Writes the pid file, if one is configured: the pid that signals go to. Call it when requests
+  /// can be answered.
+  [[nodiscard]] StartResult<void> publish_pid(pid_t pid);
 
   /// For an orderly end: removes the pid file.
   void retire() noexcept;

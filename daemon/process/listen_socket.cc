@@ -120,4 +120,10 @@ StartResult<ListenSocket> ListenSocket::open(const std::string& path) {
   return ListenSocket(*std::move(lock), std::move(socket));
 }
 
+StartResult<ListenSocket> ListenSocket::adopt(const std::string& path, Descriptor socket) {
+  auto lock = FileLock::acquire(path + ".lock", "socket lock");
+  if (!lock) return tl::make_unexpected(std::move(lock).error());
+  return ListenSocket(*std::move(lock), std::move(socket));
+}
+
 }  // namespace vxs::process

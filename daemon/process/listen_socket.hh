@@ -22,6 +22,10 @@ class ListenSocket {
   /// name too long (over 107 bytes); not a socket; system calls.
   [[nodiscard]] static StartResult<ListenSocket> open(const std::string& path);
 
+  /// The socket that an earlier process of ours opened at `path`, and a supervisor kept. Errors:
+  /// the lock is held; system calls.
+  [[nodiscard]] static StartResult<ListenSocket> adopt(const std::string& path, Descriptor socket);
+
   [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
  private:

@@ -13,8 +13,8 @@ StartResult<PidFile> PidFile::open(const std::string& path) {
   return PidFile(path, *std::move(lock));
 }
 
-StartResult<void> PidFile::publish() {
-  const std::string text = std::to_string(::getpid()) + "\n";
+StartResult<void> PidFile::publish(pid_t pid) {
+  const std::string text = std::to_string(pid) + "\n";
   const ssize_t written = ::pwrite(lock_.fd(), text.data(), text.size(), 0);
   if (written != static_cast<ssize_t>(text.size())) {
     return start_error("cannot write pid file " + path_, written < 0 ? errno : ENOSPC);

@@ -1,6 +1,8 @@
 // The pid file (conformance I5, I8).
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "daemon/process/file_lock.hh"
@@ -15,9 +17,9 @@ class PidFile {
   /// calls.
   [[nodiscard]] static StartResult<PidFile> open(const std::string& path);
 
-  /// Writes this process's pid, decimal and a newline, by one write: a launcher that finds bytes
-  /// finds all. Call it when the socket listens.
-  [[nodiscard]] StartResult<void> publish();
+  /// Writes `pid`, decimal and a newline, by one write: a launcher that finds bytes finds all. Call
+  /// it when the socket listens.
+  [[nodiscard]] StartResult<void> publish(pid_t pid);
 
   /// For an orderly end: removes the file (the launcher refuses to start while one is there, I5).
   void remove() noexcept;

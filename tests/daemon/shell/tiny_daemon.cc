@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
   }
   misbehave_as_told(startup);
   const process::Descriptor stopped = stop_signals();
-  if (auto published = instance->publish_pid(); !published) {
+  if (auto published = instance->publish_pid(::getpid()); !published) {
     startup.fail(published.error().text);
     return EXIT_FAILURE;
   }

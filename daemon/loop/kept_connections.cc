@@ -1,0 +1,150 @@
+#include "daemon/loop/kept_connections.hh"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "daemon/supervisor/message.hh"
+
+namespace vxs::daemon {
+namespace {
+
+constexpr const char* kAreaName = "wire-area";
+/// Died while this request was carried out, twice in a row: it is not tried a third time.
+constexpr unsigned kPoisonCrashes = 2;
+
+std::string client_name(std::uint64_t number) {
+  return fmt::format("{}{}", supervisor::kClientPrefix, number);
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::open(
+    keeper::Keeper& keeper, keeper::Inheritance& inheritance) {
+  process::Descriptor old;
+  for (auto& kept : inheritance.descriptors) {
+    if (kept.name == kAreaName) old = std::move(kept.fd);
+  }
+  std::unique_ptr<WireArea> area;
+  if (old) {
+    auto adopted = WireArea::adopt(std::move(old));
+    if (adopted) {
+      area = std::move(*adopted);
+      for (const auto& damage : area->damage()) spdlog::error("wire area: {}", damage);
+    } else {
+      spdlog::error("the wire area cannot be taken up ({}): every connection is closed",
+                    adopted.error());
+    }
+  }
+  if (!area) {
+    auto created = WireArea::create({});
+    if (!created) return tl::unexpected(created.error());
+    area = std::move(*created);
+    std::uint64_t secret = 0;
+    while (secret == 0) {
+      if (::getrandom(&secret, sizeof secret, 0) != sizeof secret) {
+        return tl::unexpected(fmt::format("no random number: {}", std::strerror(errno)));
+      }
+    }
+    area->set_tag(secret);
+    keeper.keep(kAreaName, area->fd());
+  }
+  std::unique_ptr<KeptConnections> connections(new KeptConnections(keeper, std::move(area)));
+  connections->take_clients(inheritance);
+  return connections;
+}
+
+void KeptConnections::take_clients(keeper::Inheritance& inheritance) {
+  for (auto& kept : inheritance.descriptors) {
+    if (!kept.fd) continue;
+    if (const auto number = client_number(kept.name)) {
+      inherited_.emplace(*number, std::move(kept.fd));
+    }
+  }
+}
+
+std::optional<std::uint64_t> KeptConnections::client_number(std::string_view name) {
+  if (!name.starts_with(supervisor::kClientPrefix)) return std::nullopt;
+  name.remove_prefix(supervisor::kClientPrefix.size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+void KeptConnections::forget_all(keeper::Keeper& keeper, keeper::Inheritance& inheritance) {
+  for (auto& kept : inheritance.descriptors) {
+    const bool client = client_number(kept.name).has_value();
+    if (!client && kept.name != kAreaName) continue;
+    if (client && kept.fd) (void)::shutdown(kept.fd.get(), SHUT_RDWR);
+    keeper.release(kept.name);
+    kept.fd.reset();
+  }
+}
+
+std::size_t KeptConnections::forget_all() {
+  std::size_t count = 0;
+  for (WireSlot* slot : area_->open_slots()) {
+    if (slot->kind() != WireKind::kSocket) continue;
+    auto found = inherited_.extract(slot->descriptor());
+    end(*slot, found.empty() ? process::Descriptor() : std::move(found.mapped()));
+    ++count;
+  }
+  return count;
+}
+
+std::vector<KeptConnections::Survivor> KeptConnections::take_survivors() {
+  std::vector<Survivor> survivors;
+  for (WireSlot* slot : area_->open_slots()) {
+    if (slot->kind() != WireKind::kSocket) continue;
+    auto found = inherited_.extract(slot->descriptor());
+    if (found.empty()) {
+      area_->close_slot(*slot);
+    } else {
+      survivors.push_back({slot, std::move(found.mapped())});
+    }
+  }
+  return survivors;
+}
+
+std::map<std::uint64_t, process::Descriptor> KeptConnections::take_newcomers() {
+  return std::exchange(inherited_, {});
+}
+
+WireSlot* KeptConnections::add(const Connection::Peer& peer, std::uint64_t number) {
+  auto slot = area_->open_slot({.connection = peer.id,
+                                .kind = WireKind::kSocket,
+                                .descriptor = number,
+                                .peer = {.domid = peer.caller.domid,
+                                         .pid = peer.pid,
+                                         .uid = peer.uid,
+                                         .features = peer.features,
+                                         .command = peer.command}});
+  return slot ? *slot : nullptr;
+}
+
+void KeptConnections::end(WireSlot& slot, process::Descriptor fd) {
+  const std::uint64_t number = slot.descriptor();
+  if (fd) (void)::shutdown(fd.get(), SHUT_RDWR);
+  area_->close_slot(slot);
+  keeper_.release(client_name(number));
+}
+
+void KeptConnections::refuse(std::uint64_t number, process::Descriptor fd) {
+  (void)::shutdown(fd.get(), SHUT_RDWR);
+  keeper_.release(client_name(number));
+}
+
+bool KeptConnections::is_poison(const WireSlot& slot, std::uint64_t ordinal) const noexcept {
+  const auto& crash = area_->crash();
+  return crash && crash->slot == slot.index() && crash->ordinal == ordinal &&
+         crash->count >= kPoisonCrashes;
+}
+
+}  // namespace vxs::daemon

@@ -1,0 +1,309 @@
+// Issue 4: the daemon is killed, and its clients notice nothing (design §6).
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "tests/support/vxenstored_process.hh"
+#include "tests/support/wire_client.hh"
+
+namespace vxs::test {
+namespace {
+
+using namespace std::chrono_literals;
+using support::Event;
+using support::Frame;
+using support::VxenstoredOptions;
+using support::VxenstoredProcess;
+using support::WireClient;
+using support::zstrings;
+
+std::string build_dir() { return std::getenv("VXS_BUILD_DIR"); }
+
+VxenstoredOptions supervised(std::string durability = "process") {
+  VxenstoredOptions options;
+  options.wrapper = {build_dir() + "/daemon/vxenstored-supervise", "--backoff-max", "20", "--"};
+  options.parent_dir = "/dev/shm";
+  options.args = {"--durability", std::move(durability)};
+  return options;
+}
+
+class Kept : public testing::TestWithParam<const char*> {
+ protected:
+  Kept() : supervisor_(supervised(GetParam())) {}
+
+  [[nodiscard]] pid_t daemon() const {
+    const std::string pid = std::to_string(supervisor_.pid());
+    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+    pid_t first = 0;
+    children >> first;
+    return first;
+  }
+  /// SIGKILL; returns when the process is gone, not when there is another one.
+  void kill_daemon() {
+    pid_t pid = daemon();
+    for (int i = 0; i < 5000 && pid <= 0; ++i) {
+      std::this_thread::sleep_for(1ms);
+      pid = daemon();
+    }
+    ASSERT_GT(pid, 0);
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    while (::kill(pid, 0) == 0) std::this_thread::sleep_for(1ms);
+  }
+  [[nodiscard]] WireClient client() const { return WireClient(supervisor_.socket_path()); }
+  static std::string write(WireClient& client, std::string_view path, std::string_view value,
+                           std::uint32_t tx = 0) {
+    return client.call(support::kWrite, zstrings({path}) + std::string(value), tx).error();
+  }
+  static std::string read(WireClient& client, std::string_view path, std::uint32_t tx = 0) {
+    const Frame reply = client.call(support::kRead, zstrings({path}), tx);
+    return reply.is_error() ? reply.error() : reply.payload;
+  }
+  static std::uint32_t begin(WireClient& client) {
+    return static_cast<std::uint32_t>(
+        std::stoul(client.call(support::kTransactionStart, zstrings({""})).payload));
+  }
+  static std::string end(WireClient& client, std::uint32_t tx, std::string_view how = "T") {
+    return client.call(support::kTransactionEnd, zstrings({how}), tx).error();
+  }
+
+  VxenstoredProcess supervisor_;
+};
+
+TEST_P(Kept, AClientGoesOnAfterAKill) {
+  WireClient one = client();
+  ASSERT_EQ(write(one, "/a", "1"), "");
+  for (int i = 0; i < 5; ++i) {
+    kill_daemon();
+    EXPECT_EQ(read(one, "/a"), std::to_string(i + 1));
+    EXPECT_EQ(write(one, "/a", std::to_string(i + 2)), "");
+  }
+}
+
+TEST_P(Kept, WhatIsAskedWhileItIsDownIsAnsweredOnceAndInOrder) {
+  WireClient one = client();
+  ASSERT_EQ(write(one, "/n", "none"), "");
+  constexpr std::uint32_t kRequests = 200;
+  for (std::uint32_t i = 1; i <= kRequests; ++i) {
+    one.send({.type = support::kWrite,
+              .req_id = 1000 + i,
+              .tx_id = 0,
+              .payload = zstrings({"/n"}) + std::to_string(i)});
+    if (i == 60 || i == 120) kill_daemon();
+  }
+  for (std::uint32_t i = 1; i <= kRequests; ++i) {
+    const Frame reply = one.reply();
+    EXPECT_EQ(reply.req_id, 1000 + i);
+    EXPECT_EQ(reply.error(), "");
+  }
+  EXPECT_EQ(read(one, "/n"), std::to_string(kRequests));
+  EXPECT_FALSE(one.receive(100ms).has_value()) << "one reply too many";
+}
+
+TEST_P(Kept, HalfARequestIsCompletedAfterTheKill) {
+  WireClient one = client();
+  const std::string frame = support::encode(
+      {.type = support::kWrite, .req_id = 7, .tx_id = 0, .payload = zstrings({"/half"}) + "whole"});
+  for (const std::size_t cut :
+       {std::size_t{1}, std::size_t{15}, std::size_t{17}, frame.size() - 1}) {
+    one.send_bytes(std::string_view(frame).substr(0, cut));
+    std::this_thread::sleep_for(20ms);
+    kill_daemon();
+    one.send_bytes(std::string_view(frame).substr(cut));
+    EXPECT_EQ(one.reply().req_id, 7U) << cut;
+  }
+  EXPECT_EQ(read(one, "/half"), "whole");
+}
+
+TEST_P(Kept, WhatNobodyReadYetIsDeliveredAfterTheKill) {
+  WireClient lazy = client();
+  WireClient other = client();
+  ASSERT_EQ(lazy.call(support::kWatch, zstrings({"/w", "token"})).error(), "");
+  (void)lazy.drain();
+  // More than the socket holds: the rest is the daemon's to keep.
+  const std::string name(900, 'x');
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_EQ(write(other, "/w/" + name + std::to_string(i), "v"), "");
+  }
+  kill_daemon();
+  const auto events = lazy.drain();
+  std::set<std::string> paths;
+  for (const Event& event : events) {
+    EXPECT_EQ(event.token, "token");
+    paths.insert(event.path);
+  }
+  EXPECT_EQ(paths.size(), 600U);
+}
+
+TEST_P(Kept, WatchesStayWithTokenAndDepth) {
+  WireClient one = client();
+  WireClient other = client();
+  ASSERT_EQ(one.call(support::kWatch, zstrings({"/d", "deep", "1"})).error(), "");
+  ASSERT_EQ(one.call(support::kWatch, zstrings({"/d", "plain"})).error(), "");
+  ASSERT_EQ(one.call(support::kWatch, zstrings({"@releaseDomain", "special"})).error(), "");
+  ASSERT_EQ(one.call(support::kWatch, zstrings({"gone", "relative"})).error(), "");
+  ASSERT_EQ(one.call(support::kUnwatch, zstrings({"gone", "relative"})).error(), "");
+  (void)one.drain();
+  kill_daemon();
+  ASSERT_EQ(write(other, "/d/below/deeper", "v"), "");
+  auto events = one.drain();
+  // The write may be one of those that are told again.
+  std::set<Event> seen(events.begin(), events.end());
+  EXPECT_EQ(seen, (std::set<Event>{{"/d/below/deeper", "plain"}}));
+  EXPECT_EQ(one.call(support::kWatch, zstrings({"/d", "deep"})).error(), "EEXIST");
+  EXPECT_EQ(one.call(support::kUnwatch, zstrings({"@releaseDomain", "special"})).error(), "");
+  EXPECT_EQ(one.call(support::kUnwatch, zstrings({"gone", "relative"})).error(), "ENOENT");
+  ASSERT_EQ(write(other, "/d/below", "v"), "");
+  EXPECT_EQ(one.drain().size(), 2U);
+}
+
+TEST_P(Kept, ATransactionGoesOn) {
+  WireClient one = client();
+  ASSERT_EQ(write(one, "/read", "before"), "");
+  const std::uint32_t tx = begin(one);
+  EXPECT_EQ(read(one, "/read", tx), "before");
+  ASSERT_EQ(write(one, "/made", "in it", tx), "");
+  kill_daemon();
+  EXPECT_EQ(read(one, "/made"), "ENOENT");
+  EXPECT_EQ(read(one, "/made", tx), "in it");
+  ASSERT_EQ(write(one, "/made/later", "too", tx), "");
+  kill_daemon();
+  EXPECT_EQ(end(one, tx), "");
+  EXPECT_EQ(read(one, "/made/later"), "too");
+  EXPECT_EQ(end(one, tx), "ENOENT");
+  const std::uint32_t next = begin(one);
+  EXPECT_NE(next, tx);
+  kill_daemon();
+  EXPECT_EQ(end(one, next, "F"), "");
+}
+
+TEST_P(Kept, ATransactionWhoseReadsChangedFailsAfterTheKill) {
+  WireClient one = client();
+  WireClient other = client();
+  ASSERT_EQ(write(one, "/read", "before"), "");
+  const std::uint32_t tx = begin(one);
+  EXPECT_EQ(read(one, "/read", tx), "before");
+  ASSERT_EQ(write(one, "/made", "in it", tx), "");
+  ASSERT_EQ(write(other, "/read", "after"), "");
+  kill_daemon();
+  EXPECT_EQ(end(one, tx), "EAGAIN");
+  EXPECT_EQ(read(one, "/made"), "ENOENT");
+}
+
+TEST_P(Kept, ClientsThatComeWhileItIsDownAreServed) {
+  {
+    WireClient one = client();
+    ASSERT_EQ(write(one, "/a", "1"), "");
+  }
+  for (int i = 0; i < 20; ++i) {
+    kill_daemon();
+    WireClient one = client();
+    EXPECT_EQ(read(one, "/a"), "1");
+  }
+}
+
+TEST_P(Kept, AClientThatGoesWhileItIsDownIsForgotten) {
+  WireClient other = client();
+  {
+    WireClient one = client();
+    ASSERT_EQ(one.call(support::kWatch, zstrings({"/a", "t"})).error(), "");
+    kill_daemon();
+  }
+  // Its connection is one that ends; the next process knows nothing of it.
+  const auto connections = [&] {
+    const std::string text = other.call(support::kControl, zstrings({"vxs-status"})).payload;
+    const auto at = text.find("connections: ");
+    return at == std::string::npos ? text : text.substr(at + 13, text.find('\n', at) - at - 13);
+  };
+  for (int i = 0; i < 100 && connections() != "1"; ++i) std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(connections(), "1");
+  kill_daemon();
+  EXPECT_EQ(connections(), "1");
+}
+
+TEST_P(Kept, ManyRestartsLeakNothing) {
+  WireClient one = client();
+  const auto descriptors = [](pid_t pid) {
+    const std::filesystem::path fds = "/proc/" + std::to_string(pid) + "/fd";
+    return std::distance(std::filesystem::directory_iterator(fds), {});
+  };
+  kill_daemon();
+  ASSERT_EQ(write(one, "/a", "0"), "");
+  const auto of_supervisor = descriptors(supervisor_.pid());
+  const auto of_daemon = descriptors(daemon());
+  for (int i = 1; i <= 30; ++i) {
+    WireClient passing = client();
+    kill_daemon();
+    ASSERT_EQ(write(passing, "/a", std::to_string(i)), "");
+  }
+  ASSERT_EQ(read(one, "/a"), "30");
+  for (int i = 0; i < 100 && descriptors(supervisor_.pid()) > of_supervisor; ++i) {
+    std::this_thread::sleep_for(20ms);
+  }
+  EXPECT_EQ(descriptors(supervisor_.pid()), of_supervisor);
+  EXPECT_LE(descriptors(daemon()), of_daemon + 1);
+}
+
+TEST_P(Kept, TheSupervisorEndsWithItsDaemonWhenItIsToldTo) {
+  WireClient one = client();
+  ASSERT_EQ(write(one, "/a", "1"), "");
+  const auto status = supervisor_.terminate();
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(*status, 0);
+  EXPECT_TRUE(one.closed_by_peer(1s));
+}
+
+INSTANTIATE_TEST_SUITE_P(Durability, Kept, testing::Values("process", "disk"),
+                         [](const auto& one) { return std::string(one.param); });
+
+// --- poison ------------------------------------------------------------------
+
+TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
+  VxenstoredOptions options = supervised();
+  options.env["LD_PRELOAD"] = build_dir() + "/tests/crash/libplanted_bug.so";
+  VxenstoredProcess supervisor(options);
+  WireClient bystander(supervisor.socket_path());
+  ASSERT_EQ(bystander.call(support::kWrite, zstrings({"/a"}) + "kept").error(), "");
+  WireClient unlucky(supervisor.socket_path());
+  ASSERT_EQ(unlucky.call(support::kWrite, zstrings({"/b"}) + "kept").error(), "");
+  const Frame reply =
+      unlucky.call(support::kWrite, zstrings({"/c"}) + "here the planted bug is met");
+  EXPECT_EQ(reply.error(), "EIO");
+  EXPECT_TRUE(unlucky.closed_by_peer(5s));
+  EXPECT_EQ(bystander.call(support::kRead, zstrings({"/a"})).payload, "kept");
+  EXPECT_EQ(bystander.call(support::kRead, zstrings({"/c"})).error(), "ENOENT");
+  std::string output = supervisor.output();
+  for (int i = 0; i < 100 && output.find("with EIO") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(20ms);
+    output = supervisor.output();
+  }
+  std::size_t deaths = 0;
+  for (std::size_t at = 0; (at = output.find("died (signal", at)) != std::string::npos; ++at)
+    ++deaths;
+  EXPECT_EQ(deaths, 2U) << output;
+  EXPECT_NE(output.find("with EIO"), std::string::npos) << output;
+}
+
+// --- volatile ----------------------------------------------------------------
+
+TEST(KeptVolatile, ConnectionsEndWithTheDaemonAndNewOnesAreServed) {
+  VxenstoredOptions options = supervised();
+  options.args.insert(options.args.end(), {"--connections", "volatile"});
+  VxenstoredProcess supervisor(options);
+  WireClient one(supervisor.socket_path());
+  ASSERT_EQ(one.call(support::kWrite, zstrings({"/a"}) + "1").error(), "");
+  const std::string pid = std::to_string(supervisor.pid());
+  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+  pid_t daemon = 0;
+  children >> daemon;
+  ASSERT_EQ(::kill(daemon, SIGKILL), 0);
+  EXPECT_TRUE(one.closed_by_peer(5s));
+  WireClient two(supervisor.socket_path());
+  EXPECT_EQ(two.call(support::kRead, zstrings({"/a"})).payload, "1");
+}
+
+}  // namespace
+}  // namespace vxs::test

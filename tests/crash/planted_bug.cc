@@ -1,0 +1,39 @@
+// Preloaded into the daemon by kept_test: a bug that one request meets. Whoever copies bytes that
+// begin with the words below ends the process.
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+constexpr char kWords[] = "here the planted bug is met";
+
+bool met(const void* from, std::size_t size) {
+  if (size < sizeof kWords - 1) return false;
+  const auto* bytes = static_cast<const char*>(from);
+  for (std::size_t i = 0; i < sizeof kWords - 1; ++i) {
+    if (bytes[i] != kWords[i]) return false;
+  }
+  return true;
+}
+}  // namespace
+
+extern "C" void* memcpy(void* __restrict to, const void* __restrict from,
+                        std::size_t size) noexcept {
+  if (met(from, size)) std::abort();
+  auto* out = static_cast<volatile char*>(to);
+  const auto* in = static_cast<const char*>(from);
+  for (std::size_t i = 0; i < size; ++i) out[i] = in[i];
+  return to;
+}
+
+extern "C" void* memmove(void* to, const void* from, std::size_t size) noexcept {
+  if (met(from, size)) std::abort();
+  auto* out = static_cast<volatile char*>(to);
+  const auto* in = static_cast<const char*>(from);
+  if (out < in) {
+    for (std::size_t i = 0; i < size; ++i) out[i] = in[i];
+  } else {
+    for (std::size_t i = size; i-- > 0;) out[i] = in[i];
+  }
+  return to;
+}
