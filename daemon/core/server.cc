@@ -32,6 +32,7 @@ Server::Server(const ServerOptions& options, store::Journal& journal, Clock& clo
       rings_(xen.rings != nullptr ? *xen.rings : no_rings_),
       lifecycle_(*this, domains, xen.hypervisor, rings_, options.lifecycle),
       next_connection_(options.first_connection) {
+  released_seq_ = journal_.safe_seq();
   accounts_.add_tree(head_.tree());
   head_.set_ledger(&accounts_);
   if (!journal_.immediate()) trail_.begin({});
@@ -116,7 +117,7 @@ void Server::reset_ring(Connection& connection) {
 }
 
 void Server::mark_waiting(Connection& connection, Seq required) {
-  if (connection.waiting || required <= journal_.safe_seq()) return;
+  if (connection.waiting || required <= released_seq()) return;
   connection.waiting = true;
   waiting_.push_back(&connection);
 }
@@ -173,7 +174,7 @@ void Server::dispatch(Connection& connection, const Header& header, std::string_
 
 void Server::answer(const Request& request, const Reply& reply) {
   const Seq required = reply.from_head ? journal_.last_seq() : 0;
-  if (required > journal_.safe_seq()) {
+  if (required > released_seq()) {
     // What a rollback needs to answer anew.
     request.connection.pending = Connection::Pending{.header = request.header,
                                                      .payload = std::string(request.payload),
@@ -208,7 +209,7 @@ void Server::send_reply(Connection& connection, const Header& request, const Rep
                                         .req_id = request.req_id,
                                         .tx_id = request.tx_id,
                                         .len = static_cast<std::uint32_t>(payload.size())},
-                                 payload, required, journal_.safe_seq(),
+                                 payload, required, released_seq(),
                                  causer_ == &connection ? cause_ : Cause{});
   mark_waiting(connection, required);
   mark_dirty(connection);
@@ -232,7 +233,7 @@ void Server::send_event(Watch& watch, std::string_view path, Seq required) {
     return;
   }
   const bool merge = !path.starts_with('@');
-  Outbox::EventTerms terms{.merge = merge, .required = required, .safe = journal_.safe_seq()};
+  Outbox::EventTerms terms{.merge = merge, .required = required, .safe = released_seq()};
   if (connection.account) {
     const std::size_t bytes = path.size() + watch.token.size() + 2 + protocol::kHeaderSize;
     if (!connection.account->fits(config::Quota::kMemory, bytes)) {  // D16

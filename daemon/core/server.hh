@@ -170,7 +170,9 @@ class Server {
   /// Fires the events of a replayed record once more, after all connections are back: the last
   /// process may have died before they were in every outbox. Duplicates may come of it (D14).
   void fire_again(const ReplayedEvents& events);
-  /// Events of records up to it are in the outboxes, and may leave.
+  /// What counts as safe: the journal's safe_seq() when release() looked last. It moves nowhere
+  /// else, for a thread raises the journal's at any moment, and who was found waiting at one look
+  /// must not be forgotten at the next. Events of records up to it are in the outboxes.
   [[nodiscard]] Seq released_seq() const noexcept {
     return journal_.immediate() ? journal_.last_seq() : released_seq_;
   }

@@ -71,6 +71,7 @@ void Server::rollback(const store::IoError& cause) {
   const Error error = refuse(cause);
   journal_.rollback();
   const Seq safe = journal_.safe_seq();
+  released_seq_ = safe;
   while (versions_.size() > 1 && versions_[1].record_seq <= safe) versions_.pop_front();
   versions_.erase(versions_.begin() + 1, versions_.end());
   head_.reset(versions_.front().tree, versions_.front().head_seq);

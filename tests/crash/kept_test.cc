@@ -35,6 +35,10 @@ class Kept : public testing::TestWithParam<const char*> {
  protected:
   Kept() : supervisor_(supervised(GetParam())) {}
 
+  void TearDown() override {
+    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervisor_.output().c_str());
+  }
+
   [[nodiscard]] pid_t daemon() const {
     const std::string pid = std::to_string(supervisor_.pid());
     std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");

@@ -33,7 +33,13 @@ class FakeJournal final : public store::Journal {
   void make_safe(Seq seq) { safe_ = seq; }
 
   Seq last_seq() const noexcept override { return last_; }
-  Seq safe_seq() const noexcept override { return safe_; }
+  // kLater: everything is safe at the look after the next one.
+  bool safe_after_next_look = false;
+  Seq safe_seq() const noexcept override {
+    const Seq seen = safe_;
+    if (safe_after_next_look) safe_ = last_;
+    return seen;
+  }
   bool immediate() const noexcept override { return mode_ == Mode::kImmediate; }
   store::IoResult<void> append(const store::Record& record) override {
     if (append_errno != 0 || store::record_seq(record) != last_ + 1) {
@@ -91,7 +97,7 @@ class FakeJournal final : public store::Journal {
 
   Mode mode_;
   Seq last_ = 0;
-  Seq safe_ = 0;
+  mutable Seq safe_ = 0;
   bool failing_ = false;
 };
 

@@ -47,6 +47,22 @@ class Later : public CoreTest {
   }
 };
 
+// Found by killing daemons of policy disk: the sync thread made a reply's record safe between two
+// looks of the dispatcher, and the connection waited for ever.
+TEST_F(Later, AReplyIsNotForgottenWhenItsRecordBecomesSafeWhileItIsQueued) {
+  auto& writer = connect();
+  auto& reader = connect();
+  begin(writer, wire::kWrite, zstrings({"/a"}) + "1");
+  server.end_of_pass();
+  journal.safe_after_next_look = true;
+  begin(reader, wire::kRead, zstrings({"/a"}));
+  (void)journal.safe_seq();  // now it is
+  server.journal_progressed();
+  EXPECT_THAT(take(writer), Contains("OK"));
+  EXPECT_THAT(take(reader), ElementsAre("1"));
+  EXPECT_TRUE(server.ready_for(reader));
+}
+
 TEST_F(CoreTest, ImmediateJournal_AnswersLeaveAtOnce) {
   auto& client = connect();
   EXPECT_EQ(write(client, "/a", "1"), "OK");
