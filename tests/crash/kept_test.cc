@@ -31,6 +31,29 @@ VxenstoredOptions supervised(std::string durability = "process") {
   return options;
 }
 
+/// Ends all there is of a supervised daemon: one whose supervisor is killed starts another.
+class Ending {
+ public:
+  explicit Ending(VxenstoredProcess& process) : process_(process) {}
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+  ~Ending() {
+    if (process_.terminate(10s)) return;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string pid = entry.path().filename().string();
+      if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+      std::ifstream file(entry.path() / "cmdline");
+      const std::string command{std::istreambuf_iterator<char>(file), {}};
+      if (command.find(process_.dir() + "/") != std::string::npos) {
+        ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
+      }
+    }
+  }
+
+ private:
+  VxenstoredProcess& process_;
+};
+
 class Kept : public testing::TestWithParam<const char*> {
  protected:
   Kept() : supervisor_(supervised(GetParam())) {}
@@ -75,6 +98,7 @@ class Kept : public testing::TestWithParam<const char*> {
   }
 
   VxenstoredProcess supervisor_;
+  Ending ending_{supervisor_};
 };
 
 TEST_P(Kept, AClientGoesOnAfterAKill) {
@@ -269,6 +293,7 @@ TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
   VxenstoredOptions options = supervised();
   options.env["LD_PRELOAD"] = build_dir() + "/tests/crash/libplanted_bug.so";
   VxenstoredProcess supervisor(options);
+  const Ending ending(supervisor);
   WireClient bystander(supervisor.socket_path());
   ASSERT_EQ(bystander.call(support::kWrite, zstrings({"/a"}) + "kept").error(), "");
   WireClient unlucky(supervisor.socket_path());
@@ -297,6 +322,7 @@ TEST(KeptVolatile, ConnectionsEndWithTheDaemonAndNewOnesAreServed) {
   VxenstoredOptions options = supervised();
   options.args.insert(options.args.end(), {"--connections", "volatile"});
   VxenstoredProcess supervisor(options);
+  const Ending ending(supervisor);
   WireClient one(supervisor.socket_path());
   ASSERT_EQ(one.call(support::kWrite, zstrings({"/a"}) + "1").error(), "");
   const std::string pid = std::to_string(supervisor.pid());
