@@ -14,8 +14,8 @@
 namespace vxs::test {
 namespace {
 
-const std::vector<std::string> kCommands{"log",       "show", "at",     "diff", "blame",
-                                         "conflicts", "path", "status", "quota", "fsck"};
+const std::vector<std::string> kCommands{"log",  "show",   "at",    "diff", "blame",  "conflicts",
+                                         "path", "status", "quota", "fsck", "export", "import"};
 
 /// "--follow", "-p", … in the option column of help.
 std::set<std::string> options_of_help(const std::string& help) {

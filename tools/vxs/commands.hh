@@ -16,5 +16,7 @@ int run(Context& context, const PathOptions& options);
 int run(Context& context, const StatusOptions& options);
 int run(Context& context, const QuotaOptions& options);
 int run(Context& context, const FsckOptions& options);
+int run(Context& context, const ExportOptions& options);
+int run(Context& context, const ImportOptions& options);
 
 }  // namespace vxs::tools

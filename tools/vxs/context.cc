@@ -27,6 +27,8 @@ reader::ReadResult<Location> locate(const CommonOptions& common) {
   location.journal_dir = config->journal_dir;
   location.run_dir = config->run_dir;
   location.socket = config->socket_path;
+  location.store_domid = config->store_domid;
+  location.control_domid = config->control_domid;
   return location;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/ids.hh"
 #include "store/history_reader/error.hh"
 #include "store/history_reader/moment.hh"
 #include "store/history_reader/repository.hh"
@@ -24,6 +25,7 @@ struct Context {
 /// Where a daemon with these options keeps things.
 struct Location {
   std::string state_dir, history_dir, journal_dir, run_dir, socket;
+  DomId store_domid = 0, control_domid = 0;
 };
 /// Resolves --state-dir, --config and --repository as the daemon does. Errors: kUsage (a bad
 /// configuration file).

@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "store/history_reader/check.hh"
 #include "store/journal/inspect.hh"
 #include "tools/vxs/commands.hh"
 #include "tools/vxs/exit_code.hh"
 #include "tools/vxs/json.hh"
+#include "tools/vxs/state_place.hh"
 #include "tools/vxs/stock_git.hh"
 
 namespace vxs::tools {
@@ -61,13 +61,6 @@ class Report {
   Context& context_;
   std::uint64_t findings_ = 0;
 };
-
-std::string running_boot() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  std::getline(file, boot);
-  return boot;
-}
 
 /// Reads every segment and checkpoint. Returns whether there is a journal at all.
 bool check_journal(const std::string& directory, Report& report) {

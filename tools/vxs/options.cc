@@ -46,6 +46,8 @@ struct Parsed {
   StatusOptions status;
   QuotaOptions quota;
   FsckOptions fsck;
+  ExportOptions export_;
+  ImportOptions import_;
 };
 
 void add_log(CLI::App& app, Parsed& parsed) {
@@ -112,6 +114,25 @@ void add_other_commands(CLI::App& app, Parsed& parsed) {
       "--no-git", [&parsed] { parsed.fsck.git = false; }, "Do not run stock git fsck");
 }
 
+void add_stream_commands(CLI::App& app, Parsed& parsed) {
+  CLI::App* out = app.add_subcommand("export", "Write the state as a stream for another daemon");
+  out->add_option("FILE", parsed.export_.file, "Where to; replaced when all is written")
+      ->required();
+  out->add_option("--version", parsed.export_.version,
+                  "1 for xenstored up to 4.21, 2 for newer ones (default: 2)")
+      ->type_name("VERSION")
+      ->check(CLI::IsMember({1, 2}));
+  CLI::App* in = app.add_subcommand("import", "Begin a fresh state with that of such a stream");
+  in->add_option("FILE", parsed.import_.file, "The stream")->required();
+  for (auto* const command : {out, in}) {
+    command
+        ->add_option("--journal-dir",
+                     command == out ? parsed.export_.journal_dir : parsed.import_.journal_dir,
+                     "The journal directory (default: as the daemon finds it)")
+        ->type_name("DIR");
+  }
+}
+
 CommandOptions chosen(const CLI::App& app, const Parsed& parsed) {
   if (app.got_subcommand("log")) return parsed.log;
   if (app.got_subcommand("show")) return parsed.show;
@@ -126,6 +147,8 @@ CommandOptions chosen(const CLI::App& app, const Parsed& parsed) {
   if (app.got_subcommand("path")) return parsed.path;
   if (app.got_subcommand("quota")) return parsed.quota;
   if (app.got_subcommand("fsck")) return parsed.fsck;
+  if (app.got_subcommand("export")) return parsed.export_;
+  if (app.got_subcommand("import")) return parsed.import_;
   return parsed.status;
 }
 
@@ -142,6 +165,7 @@ std::optional<Options> parse_command_line(int argc, const char* const* argv, int
   add_log(app, parsed);
   add_moment_commands(app, parsed);
   add_other_commands(app, parsed);
+  add_stream_commands(app, parsed);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

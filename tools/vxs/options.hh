@@ -57,9 +57,19 @@ struct FsckOptions {
   bool git = true;  ///< run stock git fsck too, when installed
 };
 
-using CommandOptions =
-    std::variant<LogOptions, ShowOptions, AtOptions, DiffOptions, BlameOptions, ConflictsOptions,
-                 PathOptions, StatusOptions, QuotaOptions, FsckOptions>;
+struct ExportOptions {
+  std::string file;
+  std::string journal_dir;  ///< "": as the daemon has it
+  unsigned version = 2;
+};
+struct ImportOptions {
+  std::string file;
+  std::string journal_dir;  ///< "": as the daemon has it
+};
+
+using CommandOptions = std::variant<LogOptions, ShowOptions, AtOptions, DiffOptions, BlameOptions,
+                                    ConflictsOptions, PathOptions, StatusOptions, QuotaOptions,
+                                    FsckOptions, ExportOptions, ImportOptions>;
 
 struct Options {
   CommonOptions common;
