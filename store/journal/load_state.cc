@@ -13,7 +13,8 @@ tl::expected<void, JournalError> load_state(Env& env, const std::string& directo
   options.keep_after_reboot = true;
   report = {};
   const std::function<void(const Record&)> nobody;
-  Recovery recovery(env, options, perms, tree, report, nobody);
+  const ReplayHook nothing;
+  Recovery recovery(env, options, perms, tree, report, nobody, nothing);
   if (auto run = recovery.run(); !run) return run;
   if (recovery.damage()) return tl::unexpected(*recovery.damage());
   return {};
