@@ -56,13 +56,14 @@ bool Beat::all_heard() const {
   });
 }
 
-std::string Beat::late(Time now, Clock::duration patience) const {
+std::string Beat::late(Time from, Time now, Clock::duration patience) const {
   for (const auto& [token, one] : listeners_) {
-    if (!one.any && now - one.since > patience) {
+    const Time since = std::max(from, one.since);
+    if (!one.any && now - since > patience) {
       return "watch " + token + " was acknowledged, and no event of it came";
     }
-    if (one.any && one.heard < acknowledged_ && now - acknowledged_at_ > patience &&
-        now - one.since > patience) {
+    if (one.any && one.heard < acknowledged_ &&
+        now - std::max(since, acknowledged_at_) > patience) {
       return "watch " + token + " heard of change " + std::to_string(one.heard) +
              " and never of change " + std::to_string(acknowledged_) + ", which was acknowledged";
     }

@@ -59,8 +59,8 @@ class Beat {
   // An event of this watch came, and a READ after it gave this number.
   void heard(const std::string& token, std::uint64_t number);
   [[nodiscard]] bool all_heard() const;
-  // "" unless an event is late: whose, and since when.
-  [[nodiscard]] std::string late(Time now, Clock::duration patience) const;
+  // "" unless an event is late, not counting the time before `from`: whose.
+  [[nodiscard]] std::string late(Time from, Time now, Clock::duration patience) const;
 
  private:
   struct Listener {
@@ -81,6 +81,7 @@ struct Board {
   Clock::duration patience;
   std::uint64_t kills = 0;
   bool down = false;  // killed, and has not served again
+  Time up_since{};
   std::vector<Pair> pairs;
   std::vector<Beat> beats;
 };

@@ -50,7 +50,7 @@ struct World {
       Time kill = begin;
       while (Clock::now() - begin < how_long) {
         turn();
-        if (Clock::now() - kill < milliseconds(25)) continue;
+        if (Clock::now() - kill < milliseconds(25) || crowd->is_suspicious()) continue;
         kill = Clock::now();
         crowd->killed(kill);
         server.kill(!kept_);

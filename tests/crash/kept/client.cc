@@ -241,17 +241,14 @@ void Client::set_due(Time now) {
   due_ = due;
 }
 
-void Client::check_patience(Time now) const {
-  if (!talk_) return;
+std::string Client::late(Time from, Time now) const {
+  if (!talk_) return "";
   const auto since = talk_->waiting_since();
-  if (since && now - std::max(*since, deaf_until_) > board_.patience) {
-    throw Violation(
-        "no answer for " +
-        std::to_string(
-            std::chrono::duration_cast<std::chrono::milliseconds>(now - *since).count()) +
-        " ms");
+  if (since && now - std::max({from, *since, deaf_until_}) > board_.patience) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - *since).count();
+    return "no answer for " + std::to_string(ms) + " ms";
   }
-  if (const std::string text = watching_.late(now); !text.empty()) throw Violation(text);
+  return watching_.late(from, now);
 }
 
 void Client::set_quiet(bool quiet) {

@@ -54,8 +54,8 @@ class Client {
   // When step() is due although nothing happened.
   [[nodiscard]] Time due() const { return due_; }
 
-  // Throws Violation if an answer or an event is late.
-  void check_patience(Time now) const;
+  // "" unless an answer or an event is late, not counting the time before `from`.
+  [[nodiscard]] std::string late(Time from, Time now) const;
   // The daemon was killed.
   void killed(Time now);
 

@@ -59,17 +59,20 @@ void Crowd::turn(std::chrono::milliseconds longest, const std::vector<int>& othe
   check_patience(now);
 }
 
+std::string Crowd::late(const Client& client, Time from, Time now) const {
+  const std::string text = client.late(from, now);
+  return text.empty() ? board_.beats[client.number()].late(from, now, board_.patience) : text;
+}
+
 void Crowd::check_patience(Time now) {
   if (now - checked_ < std::chrono::milliseconds(100)) return;
   checked_ = now;
+  suspicious_ = false;
   for (const auto& client : clients_) {
-    std::string text;
-    try {
-      client->check_patience(now);
-      text = board_.beats[client->number()].late(now, board_.patience);
-    } catch (const Violation& violation) {
-      text = violation.what();
-    }
+    if (late(*client, Time{}, now).empty()) continue;
+    suspicious_ = true;
+    if (board_.down) continue;
+    const std::string text = late(*client, board_.up_since, now);
     if (text.empty()) continue;
     // A watch's token says whose it is: "w<client>.<n>".
     std::size_t whose = client->number();
@@ -88,6 +91,7 @@ void Crowd::killed(Time now) {
 
 void Crowd::served(Time now) {
   board_.down = false;
+  board_.up_since = now;
   pauses_.served(now);
 }
 
@@ -107,7 +111,7 @@ std::string Crowd::who_is_not_quiet() const {
     if (!client->is_quiet()) return client->name() + "\n" + client->history();
   }
   for (const Beat& beat : board_.beats) {
-    if (!beat.all_heard()) return beat.late(Time::max(), Clock::duration::zero());
+    if (!beat.all_heard()) return beat.late(Time{}, Time::max(), Clock::duration::zero());
   }
   return "nobody";
 }

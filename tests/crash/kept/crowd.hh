@@ -31,6 +31,10 @@ class Crowd {
   // Violation with the client's name and history. `others`: descriptors that end the waiting.
   void turn(std::chrono::milliseconds longest, const std::vector<int>& others = {});
 
+  // Something is late already, which may be because the daemon is killed so often: it deserves some
+  // time now, and then it is a Violation.
+  [[nodiscard]] bool is_suspicious() const { return suspicious_; }
+
   void killed(Time now);
   // And answers again.
   void served(Time now);
@@ -49,11 +53,13 @@ class Crowd {
  private:
   void serve(Client& client, Time now);
   void check_patience(Time now);
+  [[nodiscard]] std::string late(const Client& client, Time from, Time now) const;
 
   Board board_;
   Pauses pauses_;
   std::vector<std::unique_ptr<Client>> clients_;
   Time checked_{};
+  bool suspicious_ = false;
 };
 
 }  // namespace vxs::test::kept

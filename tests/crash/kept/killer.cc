@@ -35,6 +35,7 @@ std::vector<int> Killer::descriptors() const {
 
 milliseconds Killer::idle(Time now) const {
   if (phase_ != Phase::kServing) return milliseconds(1);
+  if (crowd_.is_suspicious()) return milliseconds(50);
   const auto left = std::chrono::duration_cast<milliseconds>(kill_at_ - now);
   return std::clamp(left, milliseconds(0), milliseconds(50));
 }
@@ -50,7 +51,7 @@ void Killer::turn(Time now) {
   }
   switch (phase_) {
     case Phase::kServing:
-      if (now >= kill_at_) kill(now);
+      if (now >= kill_at_ && !crowd_.is_suspicious()) kill(now);
       break;
     case Phase::kDying:
       if (victim_.ended()) on_death(now);

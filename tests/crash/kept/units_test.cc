@@ -144,19 +144,21 @@ TEST(KeptBeat, GoesOnOnlyAfterAllHeard) {
   EXPECT_TRUE(beat.may_go_on());
   beat.listen("w1.1", zero);
   EXPECT_FALSE(beat.may_go_on());
-  EXPECT_EQ(beat.late(zero + milliseconds(5), milliseconds(10)), "");
-  EXPECT_NE(beat.late(zero + milliseconds(11), milliseconds(10)), "");
+  EXPECT_EQ(beat.late(zero, zero + milliseconds(5), milliseconds(10)), "");
+  EXPECT_NE(beat.late(zero, zero + milliseconds(11), milliseconds(10)), "");
   beat.heard("w1.1", 0);
-  EXPECT_EQ(beat.late(zero + milliseconds(11), milliseconds(10)), "");
+  EXPECT_EQ(beat.late(zero, zero + milliseconds(11), milliseconds(10)), "");
   EXPECT_TRUE(beat.may_go_on());
   EXPECT_EQ(beat.sent(), 1U);
   EXPECT_FALSE(beat.may_go_on());
   beat.acknowledged(zero + milliseconds(20));
   EXPECT_FALSE(beat.may_go_on());
-  EXPECT_NE(beat.late(zero + milliseconds(31), milliseconds(10)), "");
+  EXPECT_NE(beat.late(zero, zero + milliseconds(31), milliseconds(10)), "");
+  // The daemon was not there until then.
+  EXPECT_EQ(beat.late(zero + milliseconds(21), zero + milliseconds(31), milliseconds(10)), "");
   beat.heard("w1.1", 1);
   EXPECT_TRUE(beat.may_go_on());
-  EXPECT_EQ(beat.late(zero + milliseconds(31), milliseconds(10)), "");
+  EXPECT_EQ(beat.late(zero, zero + milliseconds(31), milliseconds(10)), "");
 }
 
 TEST(KeptPauses, AreFromTheKillToTheAnswerAndTheLongestCounts) {

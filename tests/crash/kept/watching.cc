@@ -163,9 +163,9 @@ void Watching::on_event(const Event& event, Conversation& talk) {
   }
 }
 
-std::string Watching::late(Time now) const {
+std::string Watching::late(Time from, Time now) const {
   for (const auto& [token, watch] : watches_) {
-    if (!watch.asked_only && !watch.any && now - watch.since > board_.patience) {
+    if (!watch.asked_only && !watch.any && now - std::max(from, watch.since) > board_.patience) {
       return "watch " + token + " on " + watch.path +
              " was acknowledged, and its first event did not come";
     }

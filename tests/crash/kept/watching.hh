@@ -26,8 +26,8 @@ class Watching {
 
   // Every watch had its first event.
   [[nodiscard]] bool is_settled() const { return owed_ == 0; }
-  // "" unless a first event is late.
-  [[nodiscard]] std::string late(Time now) const;
+  // "" unless a first event is late, not counting the time before `from`.
+  [[nodiscard]] std::string late(Time from, Time now) const;
 
   void disconnected();
   [[nodiscard]] std::size_t count() const { return watches_.size(); }
