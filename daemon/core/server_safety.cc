@@ -1,5 +1,8 @@
 // What may leave when, and what becomes of it when the journal loses records (design §5).
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "daemon/core/server.hh"
@@ -74,6 +77,14 @@ void Server::rollback(const store::IoError& cause) {
   released_seq_ = safe;
   while (versions_.size() > 1 && versions_[1].record_seq <= safe) versions_.pop_front();
   versions_.erase(versions_.begin() + 1, versions_.end());
+  if (versions_.front().record_seq != safe) {
+    // Records above any other head would be damage. The journal has the right one for a restart.
+    observer_.error(
+        fmt::format("the journal went back to Seq {}, of which no version was kept (there is {}): "
+                    "stopping, since the state in memory is not the journal's",
+                    safe, versions_.front().record_seq));
+    std::abort();
+  }
   head_.reset(versions_.front().tree, versions_.front().head_seq);
   accounts_.recount(head_.tree());
   branches_.restart_above(head_, clock_.monotonic_us());

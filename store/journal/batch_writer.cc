@@ -39,6 +39,8 @@ IoResult<void> BatchWriter::prepare(std::size_t frame_bytes) {
 }
 
 IoResult<void> BatchWriter::enter(std::shared_ptr<Segment> segment, const SegmentOpening& opening) {
+  const bool within_a_pass = opening.continues_from > safe();
+  if (within_a_pass) begun_.push_back(segment);
   if (auto active = store_->activate(segment, opening); !active) {
     // The opening may be on the disk all the same, and the file may refuse to go away: then it says
     // that what comes later in the current segment does not count. So nothing may.
@@ -48,6 +50,10 @@ IoResult<void> BatchWriter::enter(std::shared_ptr<Segment> segment, const Segmen
   }
   current_ = std::move(segment);
   fill_ = kSegmentHeaderBytes;
+  if (!within_a_pass) {
+    safe_segment_ = current_;
+    safe_fill_ = fill_;
+  }
   opened_once_ = true;
   return {};
 }
@@ -66,22 +72,50 @@ IoResult<void> BatchWriter::repair() {
   if (current_) return prepare();
   if (!opened_once_) return open(pending_);
   // Names the Seq it continues from, so that recovery ignores the abandoned tail.
-  return open({safe() + 1, safe(), pending_.begins_empty && safe() < pending_.first_seq});
+  return open(
+      {written_seq_ + 1, written_seq_, pending_.begins_empty && written_seq_ < pending_.first_seq});
 }
 
 IoResult<void> BatchWriter::next_segment(std::size_t frame_bytes) {
   if (auto made = prepare(frame_bytes); !made) return made;
-  return enter(std::exchange(next_, nullptr), {safe() + 1, safe(), false});
+  return enter(std::exchange(next_, nullptr), {written_seq_ + 1, written_seq_, false});
 }
 
-// What the segment holds above safe_seq must not come back. Recovery knows that from the segment
-// after this one; should the daemon die before there is one, a batch without a header says it too.
+IoResult<void> BatchWriter::blank_batch(Segment& segment, std::uint64_t at) {
+  const std::string blank(kBatchHeaderBytes, '\0');
+  if (auto written = segment.file->write_at(at, blank); !written) return written;
+  return sync_ ? segment.file->sync() : IoResult<void>{};
+}
+
+// What the segment holds above written_seq_ must not come back. Recovery knows that from the
+// segment after this one; should the daemon die before there is one, a batch without a header says
+// it too.
 void BatchWriter::abandon() {
   if (!current_) return;
-  const std::string blank(kBatchHeaderBytes, '\0');
-  if (current_->file->write_at(fill_, blank) && sync_) (void)current_->file->sync();
-  store_->close_open(safe());
+  (void)blank_batch(*current_, fill_);
+  store_->close_open(written_seq_);
   current_ = nullptr;
+}
+
+// The same for the beginning of a pass whose rest could not be written. The segments begun in the
+// pass go first: one that stays says that it continues from a record, which must be there then.
+void BatchWriter::take_back() {
+  if (written_seq_ == safe()) return;
+  written_seq_ = safe();
+  if (current_) store_->close_open(written_seq_);
+  current_ = nullptr;
+  bool gone = true;
+  for (auto it = begun_.rbegin(); it != begun_.rend() && gone; ++it) gone = store_->take_back(*it);
+  if (gone && sync_ && !begun_.empty()) gone = store_->sync_names().has_value();
+  begun_.clear();
+  if (gone && safe_segment_) (void)blank_batch(*safe_segment_, safe_fill_);
+}
+
+void BatchWriter::publish() {
+  safe_segment_ = current_;
+  safe_fill_ = fill_;
+  begun_.clear();
+  store_->safe_seq.store(written_seq_, std::memory_order_release);
 }
 
 IoResult<void> BatchWriter::write_piece(char* frames, std::size_t size, std::uint32_t records,
@@ -103,11 +137,11 @@ IoResult<void> BatchWriter::write_piece(char* frames, std::size_t size, std::uin
     if (auto synced = current_->file->sync(); !synced) return synced;
   }
   fill_ += batch_.size();
-  store_->safe_seq.store(first + records - 1, std::memory_order_release);
+  written_seq_ = first + records - 1;
   return {};
 }
 
-IoResult<void> BatchWriter::write_rest(std::string& frames, std::size_t& done) {
+IoResult<void> BatchWriter::write_rest(std::span<char> frames, std::size_t& done) {
   while (done < frames.size()) {
     char* const begin = frames.data() + done;
     const std::size_t left = frames.size() - done;
@@ -132,7 +166,14 @@ IoResult<void> BatchWriter::write_rest(std::string& frames, std::size_t& done) {
   return {};
 }
 
-IoResult<void> BatchWriter::write(std::string& frames) {
+IoResult<void> BatchWriter::write(std::span<char> frames) {
+  auto written = write_twice(frames);
+  if (!written) take_back();
+  return written;
+}
+
+IoResult<void> BatchWriter::write_twice(std::span<char> frames) {
+  if (frames.empty()) return {};
   std::size_t done = 0;
   if (!current_ && opened_once_) {
     if (auto repaired = repair(); !repaired) return repaired;

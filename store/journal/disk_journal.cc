@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <span>
 #include <utility>
 
 namespace vxs::store {
@@ -16,7 +17,8 @@ DiskJournal::DiskJournal(std::shared_ptr<SegmentStore> store, Seq last_seq,
                          std::function<void()> on_safe)
     : JournalCore(std::move(store), last_seq),
       writer_(store_, true),
-      on_safe_(on_safe ? std::move(on_safe) : [] {}) {}
+      on_safe_(on_safe ? std::move(on_safe) : [] {}),
+      handed_end_(last_seq) {}
 
 DiskJournal::~DiskJournal() {
   {
@@ -69,7 +71,7 @@ IoResult<void> DiskJournal::append(const Record& record) {
 
 // The segments at hand are full: lets the sync thread write what there is and make another one.
 IoResult<void> DiskJournal::make_room(std::size_t frame) {
-  if (auto flushed = flush(); !flushed) return flushed;
+  hand_over(false);
   std::unique_lock lock(mutex_);
   room_wanted_ = frame;
   work_.notify_one();
@@ -84,22 +86,29 @@ IoResult<void> DiskJournal::make_room(std::size_t frame) {
 }
 
 IoResult<void> DiskJournal::flush() {
-  if (pending_.empty()) return {};
+  if (handed_end_ != last_seq()) hand_over(true);
+  return {};
+}
+
+void DiskJournal::hand_over(bool whole_pass) {
   {
     const std::scoped_lock lock(mutex_);
     if (rollback_due_) {
       pending_.clear();
-      return {};  // take_failure() has it
+      return;  // take_failure() has it
     }
     if (queue_.empty()) {
       queue_.swap(pending_);  // pending_ gets the memory the queue had
     } else {
       queue_.append(pending_);
     }
+    if (whole_pass) {
+      whole_ = queue_.size();
+      pass_end_ = handed_end_ = last_seq();
+    }
   }
   pending_.clear();
   work_.notify_one();
-  return {};
 }
 
 IoResult<void> DiskJournal::take_failure() {
@@ -111,9 +120,10 @@ IoResult<void> DiskJournal::take_failure() {
 
 void DiskJournal::rollback() {
   std::unique_lock lock(mutex_);
-  queue_.clear();
+  refuse_queue();
   done_.wait(lock, [this] { return !busy_; });
-  queue_.clear();
+  refuse_queue();
+  handed_end_ = safe_seq();
   pending_.clear();
   rollback_due_ = false;
   failure_taken_ = true;
@@ -134,9 +144,9 @@ bool DiskJournal::probe() {
 void DiskJournal::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait(lock,
-               [this] { return stop_ || repair_wanted_ || room_wanted_ != 0 || !queue_.empty(); });
-    if (!queue_.empty()) {
+    const auto queued = [this] { return !queue_.empty() || pass_end_ > safe_seq(); };
+    work_.wait(lock, [&] { return stop_ || repair_wanted_ || room_wanted_ != 0 || queued(); });
+    if (queued()) {
       write_queued(lock);
     } else if (stop_) {
       return;
@@ -153,14 +163,19 @@ void DiskJournal::run() {
 
 void DiskJournal::write_queued(std::unique_lock<std::mutex>& lock) {
   if (rollback_due_) {
-    queue_.clear();
+    refuse_queue();
     return;
   }
   writing_.clear();
   writing_.swap(queue_);
+  const std::span<char> frames(writing_);
+  const std::size_t whole = std::exchange(whole_, 0);
+  const bool pass_ends = pass_end_ > safe_seq();
   busy_ = true;
   lock.unlock();
-  auto written = writer_.write(writing_);
+  auto written = writer_.write(frames.first(whole));
+  if (written && pass_ends) writer_.publish();
+  if (written) written = writer_.write(frames.subspan(whole));
   // After a failure a part may be safe: what it was does not matter, rollback() starts anew.
   written_ += writing_.size();
   if (written) {
@@ -175,7 +190,7 @@ void DiskJournal::write_queued(std::unique_lock<std::mutex>& lock) {
     lock.lock();
     fail(written.error());
     rollback_due_ = true;
-    queue_.clear();
+    refuse_queue();
     publish_limit();
     lock.unlock();
     on_safe_();
@@ -183,6 +198,12 @@ void DiskJournal::write_queued(std::unique_lock<std::mutex>& lock) {
   }
   busy_ = false;
   done_.notify_all();
+}
+
+void DiskJournal::refuse_queue() {
+  queue_.clear();
+  whole_ = 0;
+  pass_end_ = safe_seq();
 }
 
 // Asked by probe(), or by an append() that needs more room than there is.

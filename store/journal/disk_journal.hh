@@ -39,7 +39,9 @@ class DiskJournal final : public JournalCore {
 
  private:
   void run();
+  void hand_over(bool whole_pass);
   void write_queued(std::unique_lock<std::mutex>& lock);
+  void refuse_queue();
   void repair_now(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] IoResult<void> make_room(std::size_t frame);
   void publish_limit();
@@ -52,6 +54,7 @@ class DiskJournal final : public JournalCore {
   // Main thread only.
   std::string pending_;
   std::uint64_t appended_ = 0;  ///< bytes of frames ever accepted
+  Seq handed_end_ = 0;          ///< the last end of a pass that was handed over
 
   std::atomic<bool> failed_{false};
   /// appended_ may grow to here before the segments at hand are full.
@@ -61,6 +64,8 @@ class DiskJournal final : public JournalCore {
   std::condition_variable work_;  ///< to the sync thread
   std::condition_variable done_;  ///< to the main thread
   std::string queue_;
+  std::size_t whole_ = 0;      ///< bytes of queue_ that end a pass
+  Seq pass_end_ = 0;           ///< the last Seq of the newest whole pass
   IoError failure_;            ///< why failed_
   bool failure_taken_ = true;  ///< take_failure() told it, or append() did
   bool rollback_due_ = false;  ///< the queue is refused until rollback()

@@ -141,6 +141,16 @@ void SegmentStore::discard(std::shared_ptr<Segment> segment) {
   forget_bytes(segment->bytes);
 }
 
+bool SegmentStore::take_back(const std::shared_ptr<Segment>& segment) {
+  if (!segment->path.empty()) {
+    const auto removed = env_.remove_file(segment->path);
+    if (!removed && removed.error().code != ENOENT) return false;
+  }
+  const std::scoped_lock lock(mutex_);
+  if (std::erase(segments_, segment) != 0) forget_bytes(segment->bytes);
+  return true;
+}
+
 void SegmentStore::adopt(std::shared_ptr<Segment> segment) {
   const std::scoped_lock lock(mutex_);
   bytes_.fetch_add(segment->bytes, std::memory_order_relaxed);

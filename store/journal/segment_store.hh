@@ -59,6 +59,9 @@ class SegmentStore {
   void close_open(Seq last_seq);
   /// Removes a segment that was never activated.
   void discard(std::shared_ptr<Segment> segment);
+  /// Removes one that was activated or discarded and whose records do not count. False: its file
+  /// is still there.
+  [[nodiscard]] bool take_back(const std::shared_ptr<Segment>& segment);
   /// Takes in a segment found by recovery, closed, in order.
   void adopt(std::shared_ptr<Segment> segment);
   /// Removes the segments with no record above `covered`. The writer's thread only.

@@ -63,8 +63,9 @@ class Tail final : public JournalTail {
   Next next(const std::function<void(const Record&)>& visit) override {
     if (!store_) return Next::kLost;
     for (;;) {
-      if (position_ > store_->safe_seq.load(std::memory_order_acquire)) return Next::kEnd;
-      if (!enter_segment()) return Next::kLost;
+      const Seq safe = store_->safe_seq.load(std::memory_order_acquire);
+      if (position_ > safe) return Next::kEnd;
+      if (!enter_segment(safe)) return Next::kLost;
       const auto frame = find_frame();
       if (!frame) {
         reader_.reset();  // whoever repairs the file meanwhile is read anew
@@ -86,12 +87,13 @@ class Tail final : public JournalTail {
 
  private:
   /// Makes reader_ the reader of the segment with position_.
-  bool enter_segment() {
+  bool enter_segment(Seq safe) {
     if (reader_ && position_ <= known_last_) return true;
     auto found = store_->find(position_);
     if (!found.segment) return false;
     // An open segment holds at least what is safe now.
-    known_last_ = found.open ? position_ : found.last_seq;
+    // A closed one may end with records that are not, and are taken back.
+    known_last_ = found.open ? position_ : std::min(found.last_seq, safe);
     if (reader_ && &reader_->segment() == found.segment.get()) return true;
     reader_.emplace(env_, std::move(found.segment));
     offset_ = kSegmentHeaderBytes;

@@ -19,7 +19,7 @@ IoResult<void> WrittenJournal::append(const Record& record) {
   // Room is made before the record counts, so that a full disk is an answer to its request.
   if (writer_.room() < pending_.size() + frame) {
     if (writer_.has_next()) {
-      if (auto flushed = flush(); !flushed) return flushed;
+      if (auto handed = hand_over(); !handed) return handed;
     }
     if (auto made = writer_.prepare(frame); !made) {
       failure_ = made.error();
@@ -34,6 +34,12 @@ IoResult<void> WrittenJournal::append(const Record& record) {
 }
 
 IoResult<void> WrittenJournal::flush() {
+  if (auto handed = hand_over(); !handed) return handed;
+  writer_.publish();
+  return {};
+}
+
+IoResult<void> WrittenJournal::hand_over() {
   if (pending_.empty()) return {};
   auto written = writer_.write(pending_);
   pending_.clear();

@@ -25,6 +25,8 @@ class WrittenJournal final : public JournalCore {
   void begin(const SegmentOpening& opening) override;
 
  private:
+  [[nodiscard]] IoResult<void> hand_over();
+
   BatchWriter writer_;
   std::string pending_;  ///< frames appended since the last flush, not sealed
   std::uint64_t retry_preparation_below_ = ~std::uint64_t{0};

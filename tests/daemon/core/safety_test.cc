@@ -221,6 +221,19 @@ TEST_F(Later, Rollback_KeepsWhatBecameSafeBefore) {
   EXPECT_EQ(read(first, "/b"), "ENOENT");
 }
 
+// The head went back below what was safe, in silence, and what came after it was damage at the next
+// start. A journal goes back to ends of passes only; one that does not is not written any more.
+TEST_F(Later, Bug_RollbackIntoTheMiddleOfAPassStopsTheDaemon) {
+  auto& first = connect();
+  auto& second = connect();
+  begin(first, wire::kWrite, zstrings({"/a"}) + "1");
+  begin(second, wire::kWrite, zstrings({"/b"}) + "1");
+  server.end_of_pass();
+  journal.make_safe(1);
+  journal.late_errno = EIO;
+  EXPECT_DEATH(server.journal_progressed(), "");
+}
+
 TEST_F(Later, Rollback_EventsOfWhatWasLostNeverLeave) {
   auto& watcher = connect();
   auto& writer = connect();
