@@ -34,6 +34,8 @@ IoResult<void> WrittenJournal::append(const Record& record) {
 }
 
 IoResult<void> WrittenJournal::flush() {
+  // An append() that had to make room may have met the failure.
+  if (rollback_due_) return tl::unexpected(failure_);
   if (auto handed = hand_over(); !handed) return handed;
   writer_.publish();
   return {};

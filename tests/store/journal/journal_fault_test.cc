@@ -286,5 +286,29 @@ TEST_P(JournalFaults, Bug_APassThatFailedInItsSecondSegmentDoesNotReturn) {
   }
 }
 
+// An append() that met a failed write while it made room left a journal that refused everything for
+// ever: flush() had nothing to write, so nobody heard of the records that were lost.
+TEST_P(JournalFaults, Bug_AWriteThatFailsWithinAnAppendIsToldByFlush) {
+  if (GetParam().memory_file_system) GTEST_SKIP() << "never rolls back";
+  FaultEnv env;
+  Workload w(env, small_options(GetParam().durability), 5);
+  ASSERT_TRUE(w.open());
+  while (w.journal->bytes_since_checkpoint() < w.options.segment_bytes * 3 / 4) {
+    ASSERT_TRUE(w.commit());
+    ASSERT_TRUE(w.wait_safe());
+    if (w.journal->wants_preparation()) w.journal->prepare();
+  }
+  const Seq safe = w.journal->last_seq();
+  env.fail(kWrite, 1, EIO, true);
+  for (int i = 0; i < 10000 && w.commit(); ++i) continue;
+  ASSERT_TRUE(env.fault_struck());
+  ASSERT_GT(w.journal->last_seq(), safe);
+  EXPECT_FALSE(w.wait_safe());
+  EXPECT_EQ(w.journal->last_seq(), safe);
+  env.clear_faults();
+  expect_resumed(w);
+  expect_recovered(env, w, "within append()");
+}
+
 }  // namespace
 }  // namespace vxs::store::test
