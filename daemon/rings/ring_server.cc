@@ -53,6 +53,7 @@ HypervisorResult<void> RingServer::watch_domains(std::function<void()> changed) 
   if (!port) return tl::unexpected(port.error());
   virq_ = *port;
   domains_changed_ = std::move(changed);
+  domains_changed_();  // an event of before the binding went nowhere
   return {};
 }
 

@@ -36,8 +36,8 @@ class RingServer final : public Rings {
 
   /// Once, before anything is attached: begins to wait for events.
   void start(Server& server);
-  /// Binds VIRQ_DOM_EXC; `changed` is called once per pass in which it came. What happened before
-  /// is not reported: look at the domains once after this call. Errors: an errno.
+  /// Binds VIRQ_DOM_EXC; `changed` is called once per pass in which it came, and once at once,
+  /// since what happened before the binding is not reported. Errors: an errno.
   [[nodiscard]] HypervisorResult<void> watch_domains(std::function<void()> changed);
 
   /// The store domain's own ring (A24): maps it and binds its port, like attach(). Serve it as an
