@@ -257,17 +257,31 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
   for (const auto& [id, connection] : server_.connections()) {
     if (connection->peer().kept && !connection->peer().ring) take_watches(*connection, safe);
   }
-  // A stream that began anew cannot be taken back either.
+  keep_resets(lost);
+}
+
+/// A stream that began anew cannot be taken back: the newest beginning of each stays, and is to be
+/// recorded (again).
+void Lifecycle::keep_resets(const std::deque<StateTrail::Kept>& lost) {
+  std::map<ConnectionId, bool> frozen;
   for (const auto& one : lost) {
     const auto* reset = std::get_if<store::ConnectionReset>(&one.change());
-    Connection* connection =
-        reset == nullptr ? nullptr : server_.find_connection(reset->connection);
+    if (reset == nullptr) continue;
+    frozen[reset->connection] = reset->frozen;
+  }
+  // Those that the journal never took are newer than what it lost.
+  for (const ConnectionId id : owed_resets_) {
+    const Connection* connection = server_.find_connection(id);
+    if (connection != nullptr && connection->owed_reset) frozen[id] = *connection->owed_reset;
+  }
+  for (const auto& [id, is_frozen] : frozen) {
+    Connection* connection = server_.find_connection(id);
     if (connection == nullptr) continue;
     server_.watches().remove_all(*connection);
     connection->next_watch = 0;
-    connection->frozen = reset->frozen;
-    connection->owed_reset = reset->frozen;
-    owed_resets_.insert(connection->id());
+    connection->frozen = is_frozen;
+    connection->owed_reset = is_frozen;
+    owed_resets_.insert(id);
   }
 }
 

@@ -123,5 +123,37 @@ TEST_F(Rollback, ARingThatBeganAnewStaysSoAndItsRecordFollows) {
   EXPECT_TRUE(server().lifecycle().capture() == captured);
 }
 
+// The journal refused a reset's record, and a rollback gave the session that had ended its watches
+// back.
+TEST_F(Rollback, Bug_AResetThatIsOwedSurvivesARollback) {
+  auto& one = safe_guest(5);
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  journal.append_errno = EIO;
+  server().freeze(one);
+  journal.append_errno = 0;
+  begin(*dom0, wire::kSetQuota, zstrings({"nodes", "5"}));
+  lose(EIO);
+  EXPECT_TRUE(one.frozen);
+  EXPECT_TRUE(one.watches.empty());
+  mend();
+  safe();
+  const auto captured = server().lifecycle().capture();
+  EXPECT_TRUE(captured.connections.at(one.id()).frozen);
+  begin(*dom0, wire::kSetQuota, zstrings({"nodes", "5"}));
+  lose(EIO);
+  EXPECT_TRUE(server().lifecycle().capture() == captured) << "it was recorded";
+}
+
+TEST_F(Rollback, Bug_OfTwoResetsTheNewerCountsThoughItWasNeverRecorded) {
+  auto& one = safe_guest(5);
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  server().freeze(one);
+  journal.append_errno = EIO;
+  server().reset_ring(one);
+  lose(EIO);
+  EXPECT_FALSE(one.frozen);
+  EXPECT_TRUE(one.watches.empty());
+}
+
 }  // namespace
 }  // namespace vxs::test
