@@ -219,18 +219,16 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
   for (const DomId domid : domains_.ids()) {
     Domain& domain = *domains_.find(domid);
     const auto kept = safe.domains.find(domid);
-    const bool known = kept != safe.domains.end() && kept->second.incarnation == domain.incarnation;
-    if (known && kept->second.introduced == domain.introduced) continue;
+    // A life, and the session it has: one that was released and introduced again has another.
+    const bool same = kept != safe.domains.end() &&
+                      kept->second.incarnation == domain.incarnation &&
+                      kept->second.introduced == domain.introduced &&
+                      kept->second.connection == domain.connection_id;
+    if (same) continue;
     if (domains_.served_always(domid)) {
       if (domain.introduced) owed_introductions_.insert(domid);
-    } else if (!known) {
-      forget(domain);
-    } else if (domain.introduced) {
-      disconnect(domain);
-      domain.introduced = false;
-      domain.connection_id = 0;
-      domain.gfn = 0;
-      domain.remote_port = 0;
+    } else {
+      forget(domain);  // what it was is made anew below
     }
   }
   take_globals(safe);

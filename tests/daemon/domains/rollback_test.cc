@@ -155,5 +155,51 @@ TEST_F(Rollback, Bug_OfTwoResetsTheNewerCountsThoughItWasNeverRecorded) {
   EXPECT_TRUE(one.watches.empty());
 }
 
+// Lives that Xen numbers: released and known again, a domain has the incarnation it had.
+class RollbackOfANumberedLife : public Rollback {
+ protected:
+  RollbackOfANumberedLife() {
+    hypervisor.make(5, 1, 77);
+    EXPECT_EQ(safely(*dom0, wire::kIntroduce, zstrings({"5", "1", "3"})), "OK");
+    session = rings.rings.at(5).connection->id();
+    EXPECT_EQ(safely(*rings.rings.at(5).connection, wire::kWatch, zstrings({"/a", "t"})), "OK");
+    (void)rings.take_log();
+  }
+  // As before: the ring is served to the session it had, which has its watches.
+  void expect_the_session() {
+    ASSERT_TRUE(rings.rings.contains(5));
+    ASSERT_NE(rings.rings.at(5).connection, nullptr);
+    EXPECT_EQ(rings.rings.at(5).connection->id(), session);
+    EXPECT_EQ(rings.rings.at(5).connection->watches.size(), 1U);
+    const auto captured = server().lifecycle().capture();
+    EXPECT_TRUE(captured.domains.at(5).introduced);
+    EXPECT_EQ(captured.domains.at(5).connection, session);
+    EXPECT_TRUE(captured.connections.contains(session));
+  }
+  ConnectionId session = 0;
+};
+
+// The live session had another number than the journal's, whose next record of it was damage.
+TEST_F(RollbackOfANumberedLife, Bug_ALostReleaseAndIntroductionGiveTheSessionBack) {
+  auto& other = socket();
+  begin(*dom0, wire::kRelease, zstrings({"5"}));
+  begin(other, wire::kIntroduce, zstrings({"5", "1", "3"}));
+  ASSERT_NE(rings.rings.at(5).connection->id(), session);
+  lose(EIO);
+  EXPECT_THAT(take(other), ElementsAre("EIO"));
+  expect_the_session();
+}
+
+// The ring of an introduced domain was not served, for as long as the daemon ran.
+TEST_F(RollbackOfANumberedLife, Bug_ALostReleaseOfADomainThatIsKnownAgainServesItsRing) {
+  auto& other = socket();
+  begin(*dom0, wire::kRelease, zstrings({"5"}));
+  begin(other, wire::kSetQuota, zstrings({"5", "nodes", "7"}));
+  lose(EIO);
+  EXPECT_THAT(take(other), ElementsAre("EIO"));
+  EXPECT_THAT(rings.take_log(), ElementsAre("detach 5", "attach 5 3", "resumed 5"));
+  expect_the_session();
+}
+
 }  // namespace
 }  // namespace vxs::test
