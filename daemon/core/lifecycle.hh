@@ -149,6 +149,7 @@ class Lifecycle {
                       std::string_view cannot);
   [[nodiscard]] HypervisorResult<Port> attach_control(const store::SystemState& state);
   void keep_resets(const std::deque<StateTrail::Kept>& lost);
+  [[nodiscard]] bool may_live(const Domain& domain);
   void recover_without_xen(const store::SystemState& state);
 
   Server& server_;

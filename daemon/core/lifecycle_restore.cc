@@ -237,7 +237,7 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
     if (domain == nullptr) {
       // Its end is what was lost. A released ring is served again; a dead one ends once more.
       domain = &revive(domid, kept);
-      if (kept.introduced && rings_.attach(domid, kept.remote_port, false)) {
+      if (kept.introduced && may_live(*domain) && rings_.attach(domid, kept.remote_port, false)) {
         connect(*domain, kept.connection, Rings::Begin::kResumed, &safe);
       } else if (kept.introduced) {
         dead_.insert(domid);
@@ -281,6 +281,14 @@ void Lifecycle::keep_resets(const std::deque<StateTrail::Kept>& lost) {
     connection->owed_reset = is_frozen;
     owed_resets_.insert(id);
   }
+}
+
+/// False if Xen says that the domain is dead, or that another life has its domid.
+bool Lifecycle::may_live(const Domain& domain) {
+  if (!with_xen() || domains_.permanent(domain.domid)) return true;
+  const auto info = hypervisor_->domain(domain.domid);
+  if (!info) return true;  // the scan asks until it is answered
+  return *info && !(*info)->dying && same_life(domain, **info);
 }
 
 }  // namespace vxs::daemon

@@ -201,5 +201,18 @@ TEST_F(RollbackOfANumberedLife, Bug_ALostReleaseOfADomainThatIsKnownAgainServesI
   expect_the_session();
 }
 
+// It was served the session of the life before, with that one's watches, until the next scan.
+TEST_F(Rollback, Bug_ARevivedDomainIsServedOnlyIfXenSaysItIsTheSame) {
+  (void)safe_guest(5);
+  (void)rings.take_log();
+  begin(*dom0, wire::kRelease, zstrings({"5"}));
+  hypervisor.make(5, 2);
+  lose(EIO);
+  EXPECT_THAT(rings.take_log(), ElementsAre("detach 5"));
+  mend();
+  safe();
+  EXPECT_EQ(safely(*dom0, wire::kIsDomainIntroduced, zstrings({"5"})), "F");
+}
+
 }  // namespace
 }  // namespace vxs::test
