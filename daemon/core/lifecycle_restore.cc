@@ -265,6 +265,14 @@ void Lifecycle::keep_resets(const std::deque<StateTrail::Kept>& lost) {
   for (const auto& one : lost) {
     const auto* reset = std::get_if<store::ConnectionReset>(&one.change());
     if (reset == nullptr) continue;
+    // A RESET_WATCHES is a request like others: it is about to be refused.
+    const Connection* connection = server_.find_connection(reset->connection);
+    if (connection != nullptr && connection->pending &&
+        connection->pending->required == one.seq() &&
+        connection->pending->header.type ==
+            static_cast<std::uint32_t>(protocol::MessageType::kResetWatches)) {
+      continue;
+    }
     frozen[reset->connection] = reset->frozen;
   }
   // Those that the journal never took are newer than what it lost.

@@ -155,6 +155,32 @@ TEST_F(Rollback, Bug_OfTwoResetsTheNewerCountsThoughItWasNeverRecorded) {
   EXPECT_TRUE(one.watches.empty());
 }
 
+// It was answered with an error, and the watches were gone.
+TEST_F(Rollback, Bug_ARefusedResetWatchesLeavesTheWatches) {
+  auto& one = safe_guest(5);
+  EXPECT_EQ(safely(*dom0, wire::kSetPerms, zstrings({"/", "r0"})), "OK");
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  (void)take(one);
+  begin(one, wire::kResetWatches, zstrings({""}));
+  EXPECT_TRUE(one.watches.empty());
+  lose(EIO);
+  EXPECT_THAT(take(one), ElementsAre("EIO"));
+  mend();
+  EXPECT_EQ(safely(*dom0, wire::kWrite, zstrings({"/a"}) + "2"), "OK");
+  EXPECT_THAT(take(one), ElementsAre("event /a t"));
+}
+
+// A ring that began anew before stays so, though a RESET_WATCHES came after it.
+TEST_F(Rollback, ARefusedResetWatchesDoesNotTakeBackAnEarlierBeginning) {
+  auto& one = safe_guest(5);
+  EXPECT_EQ(safely(one, wire::kWatch, zstrings({"/a", "t"})), "OK");
+  server().reset_ring(one);
+  begin(one, wire::kResetWatches, zstrings({""}));
+  lose(EIO);
+  EXPECT_THAT(take(one), ElementsAre("EIO"));
+  EXPECT_TRUE(one.watches.empty());
+}
+
 // Lives that Xen numbers: released and known again, a domain has the incarnation it had.
 class RollbackOfANumberedLife : public Rollback {
  protected:
