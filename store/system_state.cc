@@ -44,7 +44,11 @@ class Step {
   bool operator()(const DomainKnown& change) {
     const auto [found, is_new] = state_.domains.try_emplace(change.domid);
     auto& domain = found->second;
-    if (!is_new && domain.incarnation != change.incarnation) return false;
+    if (!is_new && domain.incarnation != change.incarnation) {
+      // Another life: the end of the one before may be a record the journal could not take.
+      if (domain.introduced) state_.connections.erase(domain.connection);
+      domain = {};
+    }
     domain.incarnation = change.incarnation;
     domain.handle = change.handle;
     domain.unique_id = change.unique_id;

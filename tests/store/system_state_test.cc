@@ -184,7 +184,6 @@ TEST_F(SystemStateRules, WhatDoesNotFitIsRefusedAndChangesNothing) {
   refuse(WatchAdded{40, "/a", "t", 2, true});
   refuse(WatchRemoved{40, "/a", "other"});
   refuse(WatchRemoved{41, "/a", "t"});
-  refuse(DomainKnown{7, 4, {}, 0});
   refuse(DomainIntroduced{7, 3, 41, 0, 0});
   refuse(DomainIntroduced{7, 4, 40, 0, 0});
   refuse(DomainIntroduced{8, 3, 42, 0, 0});
@@ -202,6 +201,19 @@ TEST_F(SystemStateRules, ADomainGoesWithItsConnectionAndAllWatches) {
   EXPECT_TRUE(state.domains.empty());
   EXPECT_EQ(state.connections.size(), 1U);
   EXPECT_TRUE(state.connections.contains(1));
+}
+
+// A daemon without Xen forgot a domain whose end the journal refused; when somebody named that
+// domid again, the record that made it known was damage to the next start.
+TEST_F(SystemStateRules, Bug_AnotherLifeIsKnownThoughTheEndOfTheOneBeforeIsMissing) {
+  apply(QuotaSet{7, "nodes", 5});
+  apply(DomainKnown{7, 0, {}, 0});
+  EXPECT_EQ(state.domains.at(7), SystemState::DomainState{});
+  EXPECT_TRUE(state.connections.empty());
+  apply(DomainKnown{7, 0, {3}, 0});  // the same one again keeps what it has
+  apply(QuotaSet{7, "nodes", 6});
+  apply(DomainKnown{7, 0, {3}, 0});
+  EXPECT_EQ(state.domains.at(7).quotas.at("nodes"), 6U);
 }
 
 TEST_F(SystemStateRules, AResetDropsTheWatchesAndFreezesOrThaws) {
