@@ -28,13 +28,17 @@ void Checkpointer::start(store::CheckpointMeta meta, const store::Tree& tree) {
   const process::SignalsBlocked blocked;
   thread_ = std::thread([this, meta = std::move(meta)] {
     auto result = write(meta);
-    hooks_.post([this, seq = meta.seq, result = std::move(result)] {
-      snapshot_.reset();
-      system_ = {};
-      hooks_.done(seq, result);
-    });
+    hooks_.post([this, seq = meta.seq, result = std::move(result)] { ended(seq, result); });
   });
   (void)pthread_setname_np(thread_.native_handle(), "vxs-checkpoint");
+}
+
+void Checkpointer::ended(Seq seq, const store::IoResult<void>& result) {
+  snapshot_.reset();
+  system_ = {};
+  const bool failed = !result && result.error().code != ECANCELED;
+  rests_until_us_ = failed ? hooks_.now_us() + kRestUs : 0;
+  hooks_.done(seq, result);
 }
 
 store::IoResult<void> Checkpointer::write(const store::CheckpointMeta& meta) {

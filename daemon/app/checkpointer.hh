@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -29,7 +30,11 @@ class Checkpointer {
     std::function<void(Seq seq, const store::IoResult<void>& result)> done;
     /// The state beside the tree, right now.
     std::function<store::SystemState()> capture;
+    std::function<std::int64_t()> now_us;  ///< monotonic
   };
+  /// After one that could not be written none is begun for so long: each costs a capture, a thread
+  /// and a line in the log.
+  static constexpr std::int64_t kRestUs = 10'000'000;
 
   Checkpointer(store::Env& env, std::string directory, Hooks hooks);
   ~Checkpointer();
@@ -37,6 +42,8 @@ class Checkpointer {
   Checkpointer& operator=(const Checkpointer&) = delete;
 
   [[nodiscard]] bool busy() const noexcept { return snapshot_.has_value(); }
+  /// True for a while after one failed (ECANCELED is no failure): do not start() another.
+  [[nodiscard]] bool resting() const { return hooks_.now_us() < rests_until_us_; }
   /// Begins one of `tree`, the head, and what capture() gives: both as after the journal's last
   /// record, meta.seq. REQUIRES !busy().
   void start(store::CheckpointMeta meta, const store::Tree& tree);
@@ -55,6 +62,7 @@ class Checkpointer {
   enum class Verdict : std::uint8_t { kOpen, kPublish, kDrop };
 
   [[nodiscard]] store::IoResult<void> write(const store::CheckpointMeta& meta);
+  void ended(Seq seq, const store::IoResult<void>& result);
   void decide(Verdict verdict);
   void join();
 
@@ -64,6 +72,7 @@ class Checkpointer {
   std::optional<store::Tree> snapshot_;  ///< with system_: read by the thread while it is set
   store::SystemState system_;
   Seq seq_ = 0;
+  std::int64_t rests_until_us_ = 0;
   std::mutex mutex_;
   std::condition_variable decided_;
   Verdict verdict_ = Verdict::kOpen;

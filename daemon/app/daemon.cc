@@ -350,7 +350,8 @@ process::StartResult<void> Daemon::begin() {
       Checkpointer::Hooks{
           .post = [this](auto task) { loop_.post(std::move(task)); },
           .done = [this](Seq seq, const auto& result) { after_checkpoint(seq, result); },
-          .capture = [this] { return server_->lifecycle().capture(); }});
+          .capture = [this] { return server_->lifecycle().capture(); },
+          .now_us = [this] { return clock_.monotonic_us(); }});
   add_control_commands();
   if (config_.history) {
     start_history();
@@ -442,7 +443,7 @@ void Daemon::tell_checkpointer() {
 void Daemon::housekeeping() {
   if (keeper_ != nullptr) keeper_->alive();
   (void)server_->tick();
-  if (checkpointer_->busy() || !report_.damage.empty()) return;
+  if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
   if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
       (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {

@@ -30,7 +30,8 @@ class CheckpointerTest : public ::testing::Test {
                             posted.notify_all();
                           },
                       .done = [this](Seq, const auto& r) { result = r; },
-                      .capture = [this] { return system; }}) {
+                      .capture = [this] { return system; },
+                      .now_us = [this] { return now_us; }}) {
     EXPECT_TRUE(system.apply(store::DomainKnown{7, 1, {}, 5}));
   }
 
@@ -57,6 +58,7 @@ class CheckpointerTest : public ::testing::Test {
   FaultEnv env;
   World world;
   store::SystemState system;
+  std::int64_t now_us = 1'000'000;
   std::mutex mutex;
   std::condition_variable posted;
   std::vector<std::function<void()>> tasks;
@@ -101,6 +103,30 @@ TEST_F(CheckpointerTest, TheLastOneDoesNotWaitForOneThatNeverBecameSafe) {
   start(42);
   ASSERT_TRUE(checkpointer.write_now(store::CheckpointMeta{.seq = 43, .boot_id = "b"}, world.tree));
   EXPECT_EQ(env.names(), std::vector<std::string>{path(43)});
+}
+
+// A full disk cost a capture, a thread and a line in the log every 250 ms.
+TEST_F(CheckpointerTest, Bug_AfterAFailureItRests) {
+  EXPECT_FALSE(checkpointer.resting());
+  env.fail(store::test::kAnyChange, 1, ENOSPC, true);
+  start(42);
+  checkpointer.progressed(42);
+  wait_done();
+  ASSERT_FALSE(result->has_value());
+  now_us += Checkpointer::kRestUs - 1;
+  EXPECT_TRUE(checkpointer.resting());
+  ++now_us;
+  EXPECT_FALSE(checkpointer.resting());
+  env.clear_faults();
+  start(43);
+  checkpointer.progressed(43);
+  wait_done();
+  EXPECT_TRUE(result->has_value());
+  EXPECT_FALSE(checkpointer.resting());
+  start(44);
+  checkpointer.rolled_back();
+  wait_done();
+  EXPECT_FALSE(checkpointer.resting()) << "a rollback says nothing about the next one";
 }
 
 }  // namespace
