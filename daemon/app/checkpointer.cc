@@ -28,6 +28,8 @@ void Checkpointer::start(store::CheckpointMeta meta, const store::Tree& tree) {
   const process::SignalsBlocked blocked;
   thread_ = std::thread([this, meta = std::move(meta)] {
     auto result = write(meta);
+    // Here: to free what thousands of guests watch would hold up the main thread.
+    system_ = {};
     hooks_.post([this, seq = meta.seq, result = std::move(result)] { ended(seq, result); });
   });
   (void)pthread_setname_np(thread_.native_handle(), "vxs-checkpoint");
@@ -35,7 +37,6 @@ void Checkpointer::start(store::CheckpointMeta meta, const store::Tree& tree) {
 
 void Checkpointer::ended(Seq seq, const store::IoResult<void>& result) {
   snapshot_.reset();
-  system_ = {};
   const bool failed = !result && result.error().code != ECANCELED;
   rests_until_us_ = failed ? hooks_.now_us() + kRestUs : 0;
   hooks_.done(seq, result);

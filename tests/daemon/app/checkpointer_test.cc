@@ -5,12 +5,29 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "tests/store/fault_env.hh"
 #include "tests/store/journal/workload.hh"
+
+namespace {
+thread_local std::size_t freed = 0;  // blocks, by this thread
+}
+
+void* operator new(std::size_t size) {
+  if (void* p = std::malloc(size)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept {
+  ++freed;
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept { operator delete(p); }
 
 namespace vxs::daemon {
 namespace {
@@ -127,6 +144,20 @@ TEST_F(CheckpointerTest, Bug_AfterAFailureItRests) {
   checkpointer.rolled_back();
   wait_done();
   EXPECT_FALSE(checkpointer.resting()) << "a rollback says nothing about the next one";
+}
+
+// A million map nodes were freed on the event loop.
+TEST_F(CheckpointerTest, Bug_WhatWasCapturedIsFreedByTheThread) {
+  for (int i = 0; i < 1000; ++i) {
+    const std::string path = "/a/" + std::to_string(i);
+    ASSERT_TRUE(system.apply(store::WatchAdded{.connection = 5, .path = path, .token = "t"}));
+  }
+  start(42);
+  checkpointer.progressed(42);
+  ASSERT_TRUE(wait_posted(std::chrono::seconds(10)));
+  freed = 0;
+  wait_done();
+  EXPECT_LT(freed, 100U);
 }
 
 }  // namespace
