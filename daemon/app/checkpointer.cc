@@ -3,6 +3,8 @@
 #include <pthread.h>
 
 #include <cerrno>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "daemon/process/signals.hh"
@@ -26,12 +28,18 @@ void Checkpointer::start(store::CheckpointMeta meta, const store::Tree& tree) {
   seq_ = meta.seq;
   verdict_ = Verdict::kOpen;
   const process::SignalsBlocked blocked;
-  thread_ = std::thread([this, meta = std::move(meta)] {
-    auto result = write(meta);
-    // Here: to free what thousands of guests watch would hold up the main thread.
+  try {
+    thread_ = std::thread([this, meta = std::move(meta)] {
+      auto result = write(meta);
+      // Here: to free what thousands of guests watch would hold up the main thread.
+      system_ = {};
+      hooks_.post([this, seq = meta.seq, result = std::move(result)] { ended(seq, result); });
+    });
+  } catch (const std::system_error& error) {
     system_ = {};
-    hooks_.post([this, seq = meta.seq, result = std::move(result)] { ended(seq, result); });
-  });
+    ended(seq_, tl::unexpected(store::IoError{EAGAIN, std::string("a thread: ") + error.what()}));
+    return;
+  }
   (void)pthread_setname_np(thread_.native_handle(), "vxs-checkpoint");
 }
 

@@ -45,7 +45,7 @@ class Checkpointer {
   /// True for a while after one failed (ECANCELED is no failure): do not start() another.
   [[nodiscard]] bool resting() const { return hooks_.now_us() < rests_until_us_; }
   /// Begins one of `tree`, the head, and what capture() gives: both as after the journal's last
-  /// record, meta.seq. REQUIRES !busy().
+  /// record, meta.seq. Where no thread can be had, done() says EAGAIN at once. REQUIRES !busy().
   void start(store::CheckpointMeta meta, const store::Tree& tree);
   /// Everything up to `safe` is safe and nothing was rolled back since start(), as far as
   /// rolled_back() did not say so.

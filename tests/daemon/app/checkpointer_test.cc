@@ -1,6 +1,7 @@
 #include "daemon/app/checkpointer.hh"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <cerrno>
 #include <chrono>
@@ -144,6 +145,30 @@ TEST_F(CheckpointerTest, Bug_AfterAFailureItRests) {
   checkpointer.rolled_back();
   wait_done();
   EXPECT_FALSE(checkpointer.resting()) << "a rollback says nothing about the next one";
+}
+
+// std::system_error on the event loop, where nobody catches it.
+TEST_F(CheckpointerTest, Bug_WithoutAThreadItFailsLikeOneThatCannotBeWritten) {
+  pthread_attr_t usual;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  pthread_attr_t impossible;
+  ASSERT_EQ(pthread_attr_init(&impossible), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&impossible, std::size_t{1} << 46), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&impossible), 0);
+  start(42);
+  ASSERT_EQ(pthread_setattr_default_np(&usual), 0);
+  (void)pthread_attr_destroy(&impossible);
+  (void)pthread_attr_destroy(&usual);
+  ASSERT_TRUE(result.has_value());
+  ASSERT_FALSE(result->has_value());
+  EXPECT_EQ(result->error().code, EAGAIN);
+  EXPECT_FALSE(checkpointer.busy());
+  EXPECT_TRUE(checkpointer.resting());
+  result.reset();
+  start(43);
+  checkpointer.progressed(43);
+  wait_done();
+  EXPECT_TRUE(result->has_value());
 }
 
 // A million map nodes were freed on the event loop.
