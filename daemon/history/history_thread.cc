@@ -100,12 +100,22 @@ bool HistoryThread::fail(const store::HistoryError& error) {
 bool HistoryThread::run_writer() {
   auto writer = store::open_history_writer(env_, options_);
   if (!writer) return fail(writer.error());
-  published(**writer);
+  tell(**writer);
   return follow(**writer);
 }
 
 void HistoryThread::published(store::HistoryWriter& writer) {
+  succeeded();
+  tell(writer);
+}
+
+/// Something was written, or there is nothing left to write: that a repository can be opened does
+/// not say so.
+void HistoryThread::succeeded() {
   if (failing_.exchange(false)) hooks_.say(false, "history is being written again");
+}
+
+void HistoryThread::tell(store::HistoryWriter& writer) {
   durable_.store(writer.durable_seq(), std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
@@ -125,7 +135,10 @@ bool HistoryThread::idle_work(store::HistoryWriter& writer, bool& failed) {
     failed = !fail(more.error());
     return false;
   }
-  if (!*more) write_commit_graph(writer);
+  if (!*more) {
+    succeeded();
+    write_commit_graph(writer);
+  }
   return *more;
 }
 

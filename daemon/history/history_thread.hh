@@ -74,6 +74,9 @@ class HistoryThread {
   void write_commit_graph(const store::HistoryWriter& writer);
   bool take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason);
   void published(store::HistoryWriter& writer);
+  void succeeded();
+  /// Says how far the writer is.
+  void tell(store::HistoryWriter& writer);
   bool fail(const store::HistoryError& error);
   /// Sleeps, or returns false at once when it is time to end.
   bool rest(std::int64_t milliseconds);

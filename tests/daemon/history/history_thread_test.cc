@@ -2,11 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "daemon/history/history_thread.hh"
+#include "tests/store/history/failing_env.hh"
 #include "tests/support/temp_dir.hh"
 
 namespace vxs::daemon {
@@ -26,7 +30,7 @@ class HistoryThreadTest : public testing::Test {
   // Commits for the thread to follow; they are in the journal before it starts.
   void commit(Seq count) {
     for (Seq i = 0; i < count; ++i) {
-      const std::string path = "/" + std::to_string(i);
+      const std::string path = "/" + std::to_string(journal_->last_seq());
       const std::vector<store::Change> changes = {{.kind = store::ChangeKind::kCreate,
                                                    .implicit = false,
                                                    .path = path,
@@ -46,14 +50,17 @@ class HistoryThreadTest : public testing::Test {
     options.version = "0";
     options.sync = false;
     return std::make_unique<HistoryThread>(
-        *env_, options, *journal_,
-        HistoryThread::Hooks{
-            .post = [](const auto& task) { task(); },
-            .pin = [] { return HistorySnapshot{}; },
-            .unpin = [] {},
-            .durable = [this](Seq seq) { durable_ = seq; },
-            .say = [](bool error,
-                      const std::string& sentence) { EXPECT_FALSE(error) << sentence; }});
+        failing_, options, *journal_,
+        HistoryThread::Hooks{.post = [](const auto& task) { task(); },
+                             .pin = [] { return HistorySnapshot{}; },
+                             .unpin = [] {},
+                             .durable = [this](Seq seq) { durable_ = seq; },
+                             .say =
+                                 [this](bool error, const std::string& sentence) {
+                                   EXPECT_TRUE(!error || errors_expected_) << sentence;
+                                   const std::lock_guard lock(mutex_);
+                                   said_.push_back((error ? "error: " : "info: ") + sentence);
+                                 }});
   }
 
   support::TempDir dir_{"/dev/shm"};
@@ -64,6 +71,10 @@ class HistoryThreadTest : public testing::Test {
   store::Tree tree_;
   std::unique_ptr<store::Journal> journal_;
   std::atomic<Seq> durable_ = 0;
+  history_test::FailingEnv failing_{*env_};
+  std::atomic<bool> errors_expected_ = false;
+  std::mutex mutex_;
+  std::vector<std::string> said_;  // guarded by mutex_
 };
 
 TEST_F(HistoryThreadTest, StopWithPatienceMakesEverythingVisible) {
@@ -90,6 +101,41 @@ TEST_F(HistoryThreadTest, AnAbandonedThreadEndsWithoutCatchingUpAndTheNextOneDoe
   thread->start(0, 0);
   thread->stop(100'000, [] {});
   EXPECT_EQ(thread->durable_seq(), count) << "nothing is lost by it";
+}
+
+// Each time the repository could be opened again, "history is being written again" was said, and
+// every two seconds taken back.
+TEST_F(HistoryThreadTest, Bug_AFullDiskIsSaidOnceAndItsEndWhenSomethingWasWritten) {
+  commit(5);
+  auto thread = make();
+  thread->start(0, 0);
+  thread->stop(60'000, [] {});
+  thread.reset();
+  ASSERT_EQ(durable_, 5U);
+  said_.clear();
+
+  commit(5);
+  errors_expected_ = true;
+  failing_.be_full(true);
+  thread = make();
+  thread->start(0, 0);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto wait_for = [&](const auto& done) {
+    while (!done() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  };
+  wait_for([&] { return failing_.refused() >= 2; });
+  EXPECT_TRUE(thread->failing());
+  failing_.be_full(false);
+  wait_for([&] { return thread->durable_seq() == 10; });
+  thread->stop(60'000, [] {});
+  EXPECT_EQ(thread->durable_seq(), 10U);
+  EXPECT_FALSE(thread->failing());
+  thread.reset();
+  ASSERT_EQ(said_.size(), 2U);
+  EXPECT_TRUE(said_[0].starts_with("error: history is not being written"));
+  EXPECT_EQ(said_[1], "info: history is being written again");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // An Env whose every operation can be made to fail, once or from then on.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -21,10 +22,15 @@ class FailingEnv final : public store::Env {
     last_ = at + more;
   }
   void heal() { first_ = last_ = -1; }
+  /// Any thread: no file can be made from now on, or again.
+  void be_full(bool full) { full_ = full; }
+  /// Files that could not be made since the disk was full.
+  [[nodiscard]] int refused() const { return refused_; }
   [[nodiscard]] int operations() const { return next_; }
 
   store::IoResult<std::unique_ptr<store::EnvFile>> create_file(const std::string& path) override {
-    if (fails()) return failure(path);
+    if (full_) ++refused_;
+    if (full_ || fails()) return failure(path);
     auto file = real_.create_file(path);
     if (!file) return file;
     return std::make_unique<File>(*this, *std::move(file));
@@ -110,6 +116,8 @@ class FailingEnv final : public store::Env {
   int next_ = 0;
   int first_ = -1;
   int last_ = -1;
+  std::atomic<bool> full_ = false;
+  std::atomic<int> refused_ = 0;
 };
 
 }  // namespace vxs::history_test
