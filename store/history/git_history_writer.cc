@@ -45,6 +45,8 @@ HistoryResult<void> GitHistoryWriter::open() {
   boot_id_ = options_.boot_id;
   if (auto done = read_head(); !done) return done;
   if (auto done = keeper_->open(); !done) return done;
+  // A writer that is opened again and again, since the disk is full, never comes to maintain().
+  if (auto removed = keeper_->remove_due(); !removed) keeper_error_ = removed.error();
   stats_.packs = keeper_->pack_count();
   return {};
 }

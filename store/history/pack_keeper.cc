@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <optional>
 #include <string_view>
 
 #include "store/history/multi_pack_index.hh"
@@ -23,6 +25,31 @@ std::size_t tier_of(std::uint64_t bytes) noexcept {
                                   kTierLimits.begin());
 }
 
+constexpr std::int64_t kGraceSeconds =
+    std::chrono::duration_cast<std::chrono::seconds>(PackKeeper::kGrace).count();
+
+std::int64_t epoch_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// What the list of superseded packs ("<name> <deadline>" lines) says of a pack.
+std::optional<std::int64_t> deadline_of(std::string_view list, std::string_view name) {
+  for (std::string_view rest = list; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (!line.starts_with(name)) continue;
+    const std::string_view number = line.substr(std::min(line.size(), name.size() + 1));
+    std::int64_t deadline = 0;
+    const auto end = number.data() + number.size();
+    const auto read = std::from_chars(number.data(), end, deadline);
+    // Without a number it is a list of an earlier version: the whole grace.
+    return read.ec == std::errc{} && read.ptr == end ? deadline : epoch_seconds() + kGraceSeconds;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 HistoryResult<void> PackKeeper::open() {
@@ -35,8 +62,10 @@ HistoryResult<void> PackKeeper::open() {
   for (const std::string& file : *names) {
     if (!file.ends_with(".idx")) continue;
     std::string name = file.substr(0, file.size() - 4);
-    if (listed->find(name + '\n') != std::string::npos) {
-      obsolete_.push_back({std::move(name), Clock::now() + kGrace});
+    if (const auto deadline = deadline_of(*listed, name)) {
+      // Not before what it had left, and never later than a clock that was set makes it.
+      const auto left = std::clamp(*deadline - epoch_seconds(), std::int64_t{0}, kGraceSeconds);
+      obsolete_.push_back({std::move(name), Clock::now() + std::chrono::seconds(left), *deadline});
       index_stale_ = true;  // as far as we know
       continue;
     }
@@ -71,7 +100,17 @@ HistoryResult<bool> PackKeeper::remove_due(Clock::time_point now) {
       std::ranges::find_if(obsolete_, [&](const Obsolete& o) { return o.until <= now; });
   if (due == obsolete_.end()) return false;
   if (index_stale_) {
-    if (const auto done = write_index(now); !done) return tl::unexpected(done.error());
+    const auto done = write_index(now);
+    if (!done && done.error().kind != HistoryError::Kind::kIo) {
+      return tl::unexpected(done.error());
+    }
+    if (!done) {
+      // No room for it, perhaps, which is what this is to make. Only speed is lost meanwhile.
+      const auto gone = files_.remove("objects/pack/multi-pack-index");
+      if (!gone) return tl::unexpected(gone.error());
+      index_stale_ = false;
+      index_worth_ = true;
+    }
   }
   for (std::size_t i = 0; i < obsolete_.size();) {
     if (obsolete_[i].until > now) {
@@ -85,8 +124,8 @@ HistoryResult<bool> PackKeeper::remove_due(Clock::time_point now) {
     }
     obsolete_.erase(obsolete_.begin() + static_cast<std::ptrdiff_t>(i));
   }
-  if (const auto done = write_obsolete(); !done) return tl::unexpected(done.error());
   if (const auto done = objects_.reopen(); !done) return tl::unexpected(done.error());
+  if (const auto done = write_obsolete(); !done) return tl::unexpected(done.error());
   return true;
 }
 
@@ -152,7 +191,9 @@ HistoryResult<void> PackKeeper::merge(const std::vector<std::string>& names,
   const std::string merged_name = "pack-" + merged.pack.checksum.hex();
   for (const std::string& name : names) {
     std::erase_if(packs_, [&](const Pack& pack) { return pack.name == name; });
-    if (name != merged_name) obsolete_.push_back({name, now + kGrace});
+    if (name != merged_name) {
+      obsolete_.push_back({name, now + kGrace, epoch_seconds() + kGraceSeconds});
+    }
   }
   index_stale_ = index_worth_ = true;
   packs_.insert(packs_.begin(), Pack{merged_name, merged.pack.size, false});
@@ -171,7 +212,9 @@ HistoryResult<void> PackKeeper::make_room(Clock::time_point now) {
 
 HistoryResult<void> PackKeeper::write_obsolete() {
   std::string text;
-  for (const Obsolete& old : obsolete_) text += old.name + '\n';
+  for (const Obsolete& old : obsolete_) {
+    text += old.name + ' ' + std::to_string(old.deadline) + '\n';
+  }
   return files_.write_own("obsolete", text);
 }
 

@@ -39,6 +39,9 @@ class PackKeeper {
   /// of what is due); false when there was nothing to do. Errors: kIo; kDamaged once for each
   /// damaged pack, which is left alone from then on.
   [[nodiscard]] HistoryResult<bool> step(Clock::time_point now = Clock::now());
+  /// The part of step() that makes room, and needs none. True if something was removed. Errors as
+  /// step().
+  [[nodiscard]] HistoryResult<bool> remove_due(Clock::time_point now = Clock::now());
   /// Packs that readers need; superseded ones are not counted.
   [[nodiscard]] std::size_t pack_count() const noexcept { return packs_.size(); }
 
@@ -51,9 +54,9 @@ class PackKeeper {
   struct Obsolete {
     std::string name;
     Clock::time_point until;
+    std::int64_t deadline = 0;  // the same as seconds since the epoch, for the next open()
   };
 
-  HistoryResult<bool> remove_due(Clock::time_point now);
   [[nodiscard]] std::vector<std::string> choose() const;
   HistoryResult<void> merge(const std::vector<std::string>& names, Clock::time_point now);
   HistoryResult<void> write_obsolete();

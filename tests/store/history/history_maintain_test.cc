@@ -1,15 +1,43 @@
 // Consolidation of packs.
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <random>
+#include <sstream>
 
 #include "store/history/pack_keeper.hh"
 #include "store/history/pack_merge.hh"
+#include "tests/store/history/failing_env.hh"
 #include "tests/store/history/history_fixture.hh"
 
 namespace vxs::history_test {
 namespace {
 
-using HistoryMaintainTest = HistoryFixture;
+class HistoryMaintainTest : public HistoryFixture {
+ protected:
+  // So many packs with an incompressible value of so many bytes each.
+  void make_packs(int count, std::size_t bytes) {
+    std::mt19937_64 random(9);
+    for (int i = 0; i < count; ++i) {
+      std::string value(bytes, '\0');
+      for (char& c : value) c = static_cast<char>('!' + random() % 90);
+      scenario.write("/k" + std::to_string(i), value);
+      flush();
+    }
+    writer.reset();
+  }
+  [[nodiscard]] std::string pack_path(const std::string& name) const {
+    return repository + "/objects/pack/" + name;
+  }
+  [[nodiscard]] std::vector<std::string> pack_names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(pack_path(""))) {
+      if (entry.path().extension() == ".pack") names.push_back(entry.path().stem());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+};
 
 std::size_t packs_on_disk(const std::string& repository) {
   std::size_t count = 0;
@@ -161,6 +189,63 @@ TEST_F(HistoryMaintainTest, JoiningPacksWithTheSameObjectsKeepsChainsShort) {
                                  .text;
   ASSERT_TRUE(verify.starts_with("chain length = ")) << verify;
   EXPECT_LE(std::stoul(verify.substr(15)), store::PackMerge::kMaxMergedDepth);
+}
+
+// A writer that is opened every two seconds gave the packs the whole grace again each time.
+TEST_F(HistoryMaintainTest, Bug_TheGraceOfSupersededPacksGoesOnWhenTheWriterIsOpenedAgain) {
+  make_packs(8, 200);
+  store::RepositoryFiles files(*env, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  {
+    store::PackKeeper keeper(files, *objects);
+    ASSERT_TRUE(keeper.open());
+    ASSERT_TRUE(*keeper.step());
+  }
+  ASSERT_EQ(packs_on_disk(repository), 9U);
+  reopen();
+  EXPECT_EQ(packs_on_disk(repository), 9U);
+  writer.reset();
+  // Five minutes later, as the list has it.
+  const auto listed = files.read_own("obsolete");
+  ASSERT_TRUE(listed);
+  std::istringstream lines(*listed);
+  std::string sooner;
+  std::string name;
+  std::int64_t deadline = 0;
+  while (lines >> name >> deadline) sooner += name + ' ' + std::to_string(deadline - 300) + '\n';
+  ASSERT_TRUE(files.write_own("obsolete", sooner));
+  reopen();  // nobody calls maintain() on a disk that is full
+  EXPECT_EQ(packs_on_disk(repository), 1U);
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+  EXPECT_EQ(complaints(repository), "");
+}
+
+// To remove them the multi-pack-index was written anew, for which there was no room.
+TEST_F(HistoryMaintainTest, Bug_SupersededPacksGoAlsoWhereNothingCanBeWritten) {
+  make_packs(8, 200);
+  FailingEnv failing(*env);
+  store::RepositoryFiles files(failing, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  {
+    store::PackKeeper keeper(files, *objects);
+    ASSERT_TRUE(keeper.open());
+    while (*keeper.step()) continue;
+  }
+  EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
+  store::PackKeeper keeper(files, *objects);
+  ASSERT_TRUE(keeper.open());
+  const auto later = store::PackKeeper::Clock::now() + store::PackKeeper::kGrace;
+  failing.be_full(true);
+  EXPECT_FALSE(keeper.remove_due(later)) << "the list cannot be written";
+  EXPECT_EQ(packs_on_disk(repository), 1U);
+  EXPECT_EQ(complaints(repository), "");
+  EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
+  failing.be_full(false);
+  while (*keeper.step(later + store::PackKeeper::kIndexPause)) continue;
+  EXPECT_TRUE(std::filesystem::exists(pack_path("multi-pack-index")));
+  EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
 }
 
 }  // namespace
