@@ -55,8 +55,9 @@ std::optional<std::int64_t> deadline_of(std::string_view list, std::string_view 
 HistoryResult<void> PackKeeper::open() {
   packs_.clear();
   obsolete_.clear();
-  const auto names = files_.pack_names();
+  auto names = files_.pack_names();
   if (!names) return tl::unexpected(names.error());
+  std::ranges::sort(*names);  // what is joined again after a crash is the same pack again
   const auto listed = files_.read_own("obsolete");
   if (!listed) return tl::unexpected(listed.error());
   for (const std::string& file : *names) {
@@ -196,6 +197,8 @@ HistoryResult<void> PackKeeper::merge(const std::vector<std::string>& names,
     }
   }
   index_stale_ = index_worth_ = true;
+  // It may be there already: joined before, by a daemon that died before it could note it.
+  std::erase_if(packs_, [&](const Pack& pack) { return pack.name == merged_name; });
   packs_.insert(packs_.begin(), Pack{merged_name, merged.pack.size, false});
   std::erase_if(obsolete_, [&](const Obsolete& old) { return old.name == merged_name; });
   return write_obsolete();

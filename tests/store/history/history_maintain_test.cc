@@ -248,5 +248,27 @@ TEST_F(HistoryMaintainTest, Bug_SupersededPacksGoAlsoWhereNothingCanBeWritten) {
   EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
 }
 
+// The daemon died after the joined pack became visible and before it could note which it replaces.
+TEST_F(HistoryMaintainTest, Bug_APackThatIsJoinedTwiceIsNamedOnce) {
+  make_packs(8, 20'000);
+  store::RepositoryFiles files(*env, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  {
+    store::PackKeeper keeper(files, *objects);
+    ASSERT_TRUE(keeper.open());
+    ASSERT_TRUE(*keeper.step());
+  }
+  ASSERT_EQ(packs_on_disk(repository), 9U);
+  ASSERT_TRUE(files.write_own("obsolete", ""));
+  store::PackKeeper keeper(files, *objects);
+  ASSERT_TRUE(keeper.open());
+  while (*keeper.step()) continue;
+  EXPECT_EQ(keeper.pack_count(), 1U);
+  EXPECT_EQ(packs_on_disk(repository), 9U) << "it is the same pack";
+  EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
+  EXPECT_EQ(complaints(repository), "");
+}
+
 }  // namespace
 }  // namespace vxs::history_test
