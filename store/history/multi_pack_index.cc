@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,8 @@ using namespace std::string_view_literals;
 constexpr std::size_t kIdSize = 20;
 constexpr std::size_t kPiece = 64U << 10U;
 constexpr std::uint64_t kIndexHeader = 8 + 4 * 256;  // of a pack's index: magic, version, fan-out
+constexpr std::uint64_t kRowOfObject = kIdSize + 4 + 4;
+constexpr std::uint64_t kIndexTrailer = 2 * kIdSize;
 
 void append_be32(std::string& out, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xFFU);
@@ -61,12 +64,13 @@ class Rows {
 struct Source {
   std::unique_ptr<EnvFile> file;
   std::uint32_t count = 0;
+  bool damaged = false;  // found to be while it was read
 };
 
 // All ids of all packs in order, each once, with the pack it was found in and its offset there.
 class Merge {
  public:
-  explicit Merge(std::vector<Source>& sources) {
+  explicit Merge(std::vector<Source>& sources) : sources_(sources) {
     for (Source& source : sources) {
       const std::uint64_t offsets = kIndexHeader + std::uint64_t{source.count} * (kIdSize + 4);
       cursors_.push_back({Rows(*source.file, kIndexHeader, kIdSize), Rows(*source.file, offsets, 4),
@@ -84,6 +88,8 @@ class Merge {
       heap_.pop();
       const auto offset = cursors_[pack].offsets.next();
       if (!offset) return tl::unexpected(offset.error());
+      // A pack whose offsets need a table of their own is not among these.
+      if ((static_cast<unsigned char>(offset->front()) & 0x80U) != 0) return found_damaged(pack);
       if (id != last) {
         if (auto done = visit(id, pack, *offset); !done) return done;
       }
@@ -97,18 +103,27 @@ class Merge {
   struct Cursor {
     Rows ids, offsets;
     std::uint32_t left = 0;
+    std::optional<ObjectId> last{};
   };
+  IoResult<void> found_damaged(std::uint32_t pack) {
+    sources_[pack].damaged = true;
+    return tl::unexpected(IoError{EINVAL, "an index that is not in order"});
+  }
   IoResult<void> advance(std::uint32_t pack) {
     Cursor& cursor = cursors_[pack];
     if (cursor.left == 0) return {};
     --cursor.left;
     const auto id = cursor.ids.next();
     if (!id) return tl::unexpected(id.error());
-    heap_.emplace(ObjectId::from_raw(*id), pack);
+    const ObjectId next = ObjectId::from_raw(*id);
+    if (cursor.last && !(*cursor.last < next)) return found_damaged(pack);
+    cursor.last = next;
+    heap_.emplace(next, pack);
     return {};
   }
 
   using Next = std::pair<ObjectId, std::uint32_t>;
+  std::vector<Source>& sources_;
   std::vector<Cursor> cursors_;
   std::priority_queue<Next, std::vector<Next>, std::greater<>> heap_;
 };
@@ -203,22 +218,36 @@ IoResult<void> write_to(EnvFile& file, std::vector<Source>& sources,
 HistoryResult<void> write_multi_pack_index(RepositoryFiles& files, ObjectHasher& hasher,
                                            std::vector<std::string> packs, std::string& culprit) {
   std::ranges::sort(packs);
+  const auto is_damaged = [&culprit](const std::string& pack) {
+    culprit = pack;
+    return damaged("the index of " + pack + " is missing, damaged or has an unknown format");
+  };
   std::vector<Source> sources;
   std::string bytes;
   for (const std::string& pack : packs) {
     auto file = files.env().open_file(files.path() + "/objects/pack/" + pack + ".idx", false);
-    if (!file) return io_failed(file.error());
+    if (!file) return file.error().code == ENOENT ? is_damaged(pack) : io_failed(file.error());
+    const auto size = (*file)->size();
+    if (!size) return io_failed(size.error());
     if (const auto read = (*file)->read_at(0, kIndexHeader, bytes); !read) {
       return io_failed(read.error());
     }
     if (bytes.size() < kIndexHeader || !bytes.starts_with("\377tOc\0\0\0\2"sv)) {
-      culprit = pack;
-      return damaged("the index of " + pack + " is damaged or has an unknown format");
+      return is_damaged(pack);
     }
-    sources.push_back({*std::move(file), be32(std::string_view(bytes).substr(kIndexHeader - 4))});
+    const std::uint32_t count = be32(std::string_view(bytes).substr(kIndexHeader - 4));
+    if (*size < kIndexHeader + std::uint64_t{count} * kRowOfObject + kIndexTrailer) {
+      return is_damaged(pack);
+    }
+    sources.push_back({*std::move(file), count});
   }
-  return files.replace_with("objects/pack/multi-pack-index",
-                            [&](EnvFile& file) { return write_to(file, sources, packs, hasher); });
+  const auto done = files.replace_with("objects/pack/multi-pack-index", [&](EnvFile& file) {
+    return write_to(file, sources, packs, hasher);
+  });
+  if (done) return done;
+  const auto found = std::ranges::find(sources, true, &Source::damaged);
+  if (found == sources.end()) return done;
+  return is_damaged(packs[static_cast<std::size_t>(found - sources.begin())]);
 }
 
 }  // namespace vxs::store

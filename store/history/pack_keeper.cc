@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -71,6 +72,10 @@ HistoryResult<void> PackKeeper::open() {
       continue;
     }
     auto pack = files_.env().open_file(files_.path() + "/objects/pack/" + name + ".pack", false);
+    if (!pack && pack.error().code == ENOENT) {
+      packs_.push_back({std::move(name), 0, true});
+      continue;
+    }
     if (!pack) return io_failed(pack.error());
     const auto bytes = (*pack)->size();
     if (!bytes) return io_failed(bytes.error());
@@ -162,10 +167,15 @@ HistoryResult<void> PackKeeper::merge(const std::vector<std::string>& names,
   const auto set_aside = [&](const std::string& name) {
     std::ranges::find(packs_, name, &Pack::name)->untouchable = true;
   };
+  const auto cannot_read = [&](const std::string& name, const IoError& error) {
+    if (error.code != ENOENT) return io_failed(error);
+    set_aside(name);
+    return damaged(name + " is not whole: " + error.what);
+  };
   std::size_t objects = 0;
   for (const std::string& name : names) {
     auto file = files_.env().open_file(directory + name + ".idx", false);
-    if (!file) return io_failed(file.error());
+    if (!file) return cannot_read(name, file.error());
     const auto bytes = (*file)->size();
     if (!bytes) return io_failed(bytes.error());
     objects += static_cast<std::size_t>(*bytes) / kIndexBytesOfObject;
@@ -176,9 +186,9 @@ HistoryResult<void> PackKeeper::merge(const std::vector<std::string>& names,
     merge.expect(objects);
     for (const std::string& name : names) {
       const auto pack = files_.env().open_file(directory + name + ".pack", false);
-      if (!pack) return io_failed(pack.error());
+      if (!pack) return cannot_read(name, pack.error());
       const auto index = files_.env().read_file(directory + name + ".idx");
-      if (!index) return io_failed(index.error());
+      if (!index) return cannot_read(name, index.error());
       if (auto done = merge.add(name, **pack, *index); !done) {
         if (done.error().kind == HistoryError::Kind::kDamaged) set_aside(name);
         return done;

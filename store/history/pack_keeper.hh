@@ -49,7 +49,7 @@ class PackKeeper {
   struct Pack {
     std::string name;  // "pack-<hex>"
     std::uint64_t bytes = 0;
-    bool untouchable = false;  // damaged, or not written by us
+    bool untouchable = false;  // damaged, not whole, or not written by us
   };
   struct Obsolete {
     std::string name;

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <sstream>
 
+#include "store/history/multi_pack_index.hh"
 #include "store/history/pack_keeper.hh"
 #include "store/history/pack_merge.hh"
 #include "tests/store/history/failing_env.hh"
@@ -268,6 +270,60 @@ TEST_F(HistoryMaintainTest, Bug_APackThatIsJoinedTwiceIsNamedOnce) {
   EXPECT_EQ(packs_on_disk(repository), 9U) << "it is the same pack";
   EXPECT_EQ(git_ok(repository, "multi-pack-index verify"), "");
   EXPECT_EQ(complaints(repository), "");
+}
+
+// They ended the writer every two seconds, for ever.
+TEST_F(HistoryMaintainTest, Bug_AnIndexThatIsCutMissingOrOutOfOrderIsNamedAsTheCulprit) {
+  make_packs(3, 200);
+  const auto names = pack_names();
+  ASSERT_EQ(names.size(), 3U);
+  const std::string index = pack_path(names[1]) + ".idx";
+  std::filesystem::permissions(index, std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::add);
+  store::RepositoryFiles files(*env, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  const auto expect_culprit = [&](const std::string& what) {
+    std::string culprit;
+    const auto done = store::write_multi_pack_index(files, objects->hasher(), names, culprit);
+    ASSERT_FALSE(done) << what;
+    EXPECT_EQ(done.error().kind, store::HistoryError::Kind::kDamaged) << what;
+    EXPECT_EQ(culprit, names[1]) << what;
+  };
+  constexpr std::streamoff kIds = 8 + 4 * 256;
+  std::string ids(40, '\0');
+  std::fstream file(index, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(kIds).read(ids.data(), 40);
+  file.seekp(kIds).write(ids.data() + 20, 20).write(ids.data(), 20);
+  file.close();
+  expect_culprit("two ids are swapped");
+  std::filesystem::resize_file(index, std::filesystem::file_size(index) - 60);
+  expect_culprit("the end is missing");
+  std::filesystem::remove(index);
+  expect_culprit("it is missing");
+}
+
+TEST_F(HistoryMaintainTest, Bug_APackWhoseFilesAreMissingIsReportedOnceAndLeftAlone) {
+  make_packs(8, 200);
+  const auto names = pack_names();
+  store::RepositoryFiles files(*env, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  for (const char* suffix : {".idx", ".pack"}) {
+    store::PackKeeper keeper(files, *objects);
+    ASSERT_TRUE(keeper.open());
+    const std::string path = pack_path(names[3]) + suffix;
+    std::filesystem::rename(path, path + ".away");
+    const auto step = keeper.step();
+    ASSERT_FALSE(step) << suffix;
+    EXPECT_EQ(step.error().kind, store::HistoryError::Kind::kDamaged) << suffix;
+    const auto next = keeper.step();
+    ASSERT_TRUE(next) << suffix;
+    EXPECT_FALSE(*next) << suffix;
+    store::PackKeeper again(files, *objects);
+    EXPECT_TRUE(again.open()) << suffix;
+    std::filesystem::rename(path + ".away", path);
+  }
 }
 
 }  // namespace
