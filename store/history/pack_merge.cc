@@ -57,6 +57,7 @@ HistoryResult<void> PackMerge::add(const std::string& name, EnvFile& pack, std::
       table_.insert({entry.id, out_.size(), entry.crc, 0});
       out_.tail() += bytes;
       out_.settle();
+      if (out_.failure()) return io_failed(*out_.failure());
       continue;
     }
     const auto base_at =

@@ -326,5 +326,23 @@ TEST_F(HistoryMaintainTest, Bug_APackWhoseFilesAreMissingIsReportedOnceAndLeftAl
   }
 }
 
+// An object that is no delta was appended in memory though nothing could be written any more.
+TEST_F(HistoryMaintainTest, Bug_AMergeThatCannotWriteFailsAtOnce) {
+  make_packs(1, 20'000);
+  FailingEnv failing(*env);
+  store::RepositoryFiles files(failing, repository, false);
+  auto objects = store::ObjectStore::open(repository);
+  ASSERT_TRUE(objects);
+  const std::string name = pack_names().at(0);
+  const auto pack = env->open_file(pack_path(name) + ".pack", false);
+  const auto index = env->read_file(pack_path(name) + ".idx");
+  ASSERT_TRUE(pack && index);
+  failing.be_full(true);
+  store::PackMerge merge(*objects, files.spool("merge", 1000));
+  const auto done = merge.add(name, **pack, *index);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, store::HistoryError::Kind::kIo);
+}
+
 }  // namespace
 }  // namespace vxs::history_test
