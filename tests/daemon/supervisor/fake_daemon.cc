@@ -174,8 +174,8 @@ class FakeDaemon {
       case Ask::kSoftLimit:
         ::getrlimit(RLIMIT_NOFILE, &limit);
         return limit.rlim_cur;
-      case Ask::kCoreLimit:
-        ::getrlimit(RLIMIT_CORE, &limit);
+      case Ask::kQueueLimit:
+        ::getrlimit(RLIMIT_MSGQUEUE, &limit);
         return limit.rlim_cur;
       case Ask::kOomScore:
         std::ifstream("/proc/self/oom_score_adj") >> value;

@@ -13,7 +13,7 @@ enum class Ask : std::uint32_t {
   kPid,          //
   kDescriptors,  // how many are open
   kSoftLimit,    // of RLIMIT_NOFILE
-  kCoreLimit,    // of RLIMIT_CORE, soft
+  kQueueLimit,   // of RLIMIT_MSGQUEUE, soft
   kOomScore,     // oom_score_adj
   kStarts,       // as the supervisor counts them
   kInherited,    // descriptors at the start

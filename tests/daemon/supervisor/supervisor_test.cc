@@ -177,9 +177,9 @@ TEST(Supervisor, EndsWithTheCodeOfADaemonThatWasNeverReady) {
   EXPECT_TRUE(exited_with(failing.wait(), 9)) << failing.output();
   EXPECT_EQ(failing.starts(), 1U);
 
-  std::ofstream(dir.path() + "/fail") << -SIGSEGV;
+  std::ofstream(dir.path() + "/fail") << -SIGKILL;
   Supervised dying({.env = {{"FAKE_FAIL", dir.path() + "/fail"}}});
-  EXPECT_TRUE(exited_with(dying.wait(), 128 + SIGSEGV)) << dying.output();
+  EXPECT_TRUE(exited_with(dying.wait(), 128 + SIGKILL)) << dying.output();
 }
 
 TEST(Supervisor, SaysWhyACommandCannotBeRun) {
@@ -317,13 +317,13 @@ TEST(Supervisor_I5, GivesItsLimitsToTheDaemonAlsoLater) {
   ASSERT_EQ(client.ask(Ask::kOomScore), score);
 
   std::ofstream(oom_file(supervised.pid())) << score + 100;
-  const rlimit core{4096, 8192};
-  ASSERT_EQ(::prlimit(supervised.pid(), RLIMIT_CORE, &core, nullptr), 0);
+  const rlimit queue{4096, 8192};
+  ASSERT_EQ(::prlimit(supervised.pid(), RLIMIT_MSGQUEUE, &queue, nullptr), 0);
   EXPECT_TRUE(eventually([&] { return client.ask(Ask::kOomScore) == score + 100; }));
-  EXPECT_TRUE(eventually([&] { return client.ask(Ask::kCoreLimit) == 4096; }));
+  EXPECT_TRUE(eventually([&] { return client.ask(Ask::kQueueLimit) == 4096; }));
   client.send(Ask::kDie, SIGKILL);
   EXPECT_EQ(client.ask(Ask::kOomScore), score + 100);
-  EXPECT_EQ(client.ask(Ask::kCoreLimit), 4096U);
+  EXPECT_EQ(client.ask(Ask::kQueueLimit), 4096U);
 }
 
 /// In how many of twenty looks during a second it slept; one that spins never does, and how much
