@@ -497,16 +497,16 @@ void Daemon::shut_down() {
   sockets_->stop_reading();
   if (rings_) rings_->stop_reading();
   server_->end_of_pass();
-  // With `disk` the last batch may still be on its way: what was done is answered.
-  const auto until = clock_.monotonic_us() + kSyncPatienceUs;
-  while (journal_->safe_seq() < journal_->last_seq() && !journal_->failing() &&
-         clock_.monotonic_us() < until) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  server_->journal_progressed();
+  wait_until_safe();  // what was done is answered
   flush();
   if (history_) {
-    history_->stop(kHistoryPatienceMs, [this] { loop_.run_once(true); });
+    history_->stop(kHistoryPatienceMs, [this] {
+      // Domains may end meanwhile.
+      loop_.run_once(true);
+      server_->end_of_pass();
+      tell_checkpointer();
+    });
+    wait_until_safe();
     if (history_->durable_seq() < journal_->safe_seq()) {
       spdlog::warn("history stops at Seq {} of {}; it continues at the next start",
                    history_->durable_seq(), journal_->safe_seq());
@@ -524,6 +524,16 @@ void Daemon::shut_down() {
     spdlog::error("the last checkpoint could not be written ({}); the journal has everything",
                   written.error().what);
   }
+}
+
+/// With `disk` the last batch may still be on its way.
+void Daemon::wait_until_safe() {
+  const auto until = clock_.monotonic_us() + kSyncPatienceUs;
+  while (journal_->safe_seq() < journal_->last_seq() && !journal_->failing() &&
+         clock_.monotonic_us() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  server_->journal_progressed();
 }
 
 void Daemon::add_control_commands() {

@@ -78,6 +78,7 @@ class Daemon {
   void start_checkpoint();
   void tell_checkpointer();
   [[nodiscard]] store::CheckpointMeta checkpoint_meta(Seq seq, bool clean);
+  void wait_until_safe();
   void shut_down();
 
   config::Config config_;
