@@ -49,8 +49,7 @@ struct DomainIntroduced {
 };
 
 /// A life of a domid is known to the daemon from now on (F1: by SET_PERMS, quota or feature
-/// requests, or INTRODUCE), with what tells it from the next one. Of the life that had this domid
-/// before, nothing is kept.
+/// requests, or INTRODUCE), with what tells it from the next one. It ends the life before.
 struct DomainKnown {
   DomId domid = 0;
   Incarnation incarnation = 0;            ///< given by the daemon or Xen, never 0 for a guest

@@ -148,8 +148,6 @@ class Lifecycle {
   void recover_served(DomId domid, const store::SystemState& state, const AttachOwn& attach,
                       std::string_view cannot);
   [[nodiscard]] HypervisorResult<Port> attach_control(const store::SystemState& state);
-  void keep_resets(const std::deque<StateTrail::Kept>& lost);
-  [[nodiscard]] bool may_live(const Domain& domain);
   void recover_without_xen(const store::SystemState& state);
 
   Server& server_;

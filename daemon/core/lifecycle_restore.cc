@@ -12,6 +12,44 @@ namespace vxs::daemon {
 
 using store::SystemState;
 
+namespace {
+
+/// A stream that began anew cannot be taken back: the newest beginning of each stays, and is to be
+/// recorded (again).
+void keep_resets(Server& server, const std::deque<StateTrail::Kept>& lost,
+                 std::set<ConnectionId>& owed) {
+  std::map<ConnectionId, bool> frozen;
+  for (const auto& one : lost) {
+    const auto* reset = std::get_if<store::ConnectionReset>(&one.change());
+    if (reset == nullptr) continue;
+    // A RESET_WATCHES is a request like others: it is about to be refused.
+    const Connection* connection = server.find_connection(reset->connection);
+    if (connection != nullptr && connection->pending &&
+        connection->pending->required == one.seq() &&
+        connection->pending->header.type ==
+            static_cast<std::uint32_t>(protocol::MessageType::kResetWatches)) {
+      continue;
+    }
+    frozen[reset->connection] = reset->frozen;
+  }
+  // Those that the journal never took are newer than what it lost.
+  for (const ConnectionId id : owed) {
+    const Connection* connection = server.find_connection(id);
+    if (connection != nullptr && connection->owed_reset) frozen[id] = *connection->owed_reset;
+  }
+  for (const auto& [id, is_frozen] : frozen) {
+    Connection* connection = server.find_connection(id);
+    if (connection == nullptr) continue;
+    server.watches().remove_all(*connection);
+    connection->next_watch = 0;
+    connection->frozen = is_frozen;
+    connection->owed_reset = is_frozen;
+    owed.insert(id);
+  }
+}
+
+}  // namespace
+
 // --- out ---------------------------------------------------------------------
 
 SystemState Lifecycle::capture() const {
@@ -232,6 +270,13 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
     }
   }
   take_globals(safe);
+  // False if Xen says that the domain is dead, or that another life has its domid.
+  const auto may_live = [this](const Domain& domain) {
+    if (!with_xen() || domains_.permanent(domain.domid)) return true;
+    const auto info = hypervisor_->domain(domain.domid);
+    if (!info) return true;  // the scan asks until it is answered
+    return *info && !(*info)->dying && same_life(domain, **info);
+  };
   for (const auto& [domid, kept] : safe.domains) {
     Domain* domain = domains_.find(domid);
     if (domain == nullptr) {
@@ -255,48 +300,7 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
   for (const auto& [id, connection] : server_.connections()) {
     if (connection->peer().kept && !connection->peer().ring) take_watches(*connection, safe);
   }
-  keep_resets(lost);
-}
-
-/// A stream that began anew cannot be taken back: the newest beginning of each stays, and is to be
-/// recorded (again).
-void Lifecycle::keep_resets(const std::deque<StateTrail::Kept>& lost) {
-  std::map<ConnectionId, bool> frozen;
-  for (const auto& one : lost) {
-    const auto* reset = std::get_if<store::ConnectionReset>(&one.change());
-    if (reset == nullptr) continue;
-    // A RESET_WATCHES is a request like others: it is about to be refused.
-    const Connection* connection = server_.find_connection(reset->connection);
-    if (connection != nullptr && connection->pending &&
-        connection->pending->required == one.seq() &&
-        connection->pending->header.type ==
-            static_cast<std::uint32_t>(protocol::MessageType::kResetWatches)) {
-      continue;
-    }
-    frozen[reset->connection] = reset->frozen;
-  }
-  // Those that the journal never took are newer than what it lost.
-  for (const ConnectionId id : owed_resets_) {
-    const Connection* connection = server_.find_connection(id);
-    if (connection != nullptr && connection->owed_reset) frozen[id] = *connection->owed_reset;
-  }
-  for (const auto& [id, is_frozen] : frozen) {
-    Connection* connection = server_.find_connection(id);
-    if (connection == nullptr) continue;
-    server_.watches().remove_all(*connection);
-    connection->next_watch = 0;
-    connection->frozen = is_frozen;
-    connection->owed_reset = is_frozen;
-    owed_resets_.insert(id);
-  }
-}
-
-/// False if Xen says that the domain is dead, or that another life has its domid.
-bool Lifecycle::may_live(const Domain& domain) {
-  if (!with_xen() || domains_.permanent(domain.domid)) return true;
-  const auto info = hypervisor_->domain(domain.domid);
-  if (!info) return true;  // the scan asks until it is answered
-  return *info && !(*info)->dying && same_life(domain, **info);
+  keep_resets(server_, lost, owed_resets_);
 }
 
 }  // namespace vxs::daemon

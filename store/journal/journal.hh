@@ -103,8 +103,7 @@ class Journal {
   /// Seq of the last appended record (recovered ones included); 0 if none.
   [[nodiscard]] virtual Seq last_seq() const noexcept = 0;
   /// Everything up to here is safe under the policy: replies and events that depend on it may
-  /// leave. Any thread. It is always last_seq() as it was at some flush() (or append(), if
-  /// immediate()), so that whoever kept its state then can go back to it. Never falls.
+  /// leave. Any thread. Never falls; unless immediate(), always what last_seq() was at a flush().
   [[nodiscard]] virtual Seq safe_seq() const noexcept = 0;
   /// True if an append is safe as soon as append() returned (kMemory, and kProcess on a memory
   /// file system): then safe_seq() == last_seq() always, and no rollback can become necessary.
