@@ -65,7 +65,6 @@ Reply handle_watch(Server& server, const Request& request) {
                                     .depth = watch.depth,
                                     .relative = watch.hidden_prefix != 0});
   if (!kept) return reply_error(kept.error());
-  server.charge_journal(connection, path->size() + watch.token.size());
   const auto added = server.watches().add(connection, std::move(watch));
   if (!added) return reply_error(added.error());
   server.observer().object(true, "watch", *added);
@@ -88,7 +87,6 @@ Reply handle_unwatch(Server& server, const Request& request) {
   if (!server.watches().has(connection, *path, strings.at[1])) return reply_error(Error::kNoent);
   const auto kept = server.lifecycle().watch_removed(connection, *path, strings.at[1]);
   if (!kept) return reply_error(kept.error());
-  server.charge_journal(connection, request.payload.size());
   (void)server.watches().remove(connection, *path, strings.at[1]);
   if (connection.peer().kept && connection.watches.empty()) connection.next_watch = 0;
   return recorded(connection);
@@ -98,7 +96,6 @@ Reply handle_reset_watches(Server& server, const Request& request) {
   Connection& connection = request.connection;
   const auto kept = server.lifecycle().watches_reset(connection);
   if (!kept) return reply_error(kept.error());
-  server.charge_journal(connection, 0);
   server.watches().remove_all(connection);
   connection.next_watch = 0;
   server.drop_branches(connection);

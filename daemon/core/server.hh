@@ -198,8 +198,6 @@ class Server {
       const noexcept {
     return connections_;
   }
-  /// A guest's record of so many bytes went to the journal.
-  void charge_journal(const Connection& connection, std::uint64_t bytes);
 
   /// Evaluates a store request outside or inside (request.branch) a transaction and commits what it
   /// does.
@@ -248,7 +246,9 @@ class Server {
   void expire_events();
   void lost(Connection& connection, const transactions::Branch& branch,
             const transactions::Conflict& conflict);
-  void charge_changes(const Connection& connection, std::span<const store::Change> changes);
+  /// A record took so many bytes of the journal: charged to the guest that is being handled,
+  /// whatever kind of record it is.
+  void charge(const store::Record& record, std::uint64_t bytes);
   [[nodiscard]] transactions::Answer execute(const Request& request,
                                              const transactions::Operation& operation);
 

@@ -34,8 +34,10 @@ Error Server::refuse(const store::IoError& cause) {
 }
 
 tl::expected<Seq, Error> Server::append(store::Record record, Seq seq) {
+  const std::uint64_t before = journal_.bytes_since_checkpoint();
   const auto appended = journal_.append(record);
   if (!appended) return tl::unexpected(refuse(appended.error()));
+  charge(record, journal_.bytes_since_checkpoint() - before);
   if (refusing_ && !journal_.failing()) {
     refusing_ = false;
     observer_.info("writes are accepted again: the journal can be written");
@@ -87,7 +89,6 @@ Reply Server::commit_request(Connection& connection, std::span<const store::Chan
                                                    .note = {}},
                                seq);
   if (!appended) return reply_error(appended.error());
-  charge_changes(connection, changes);
 
   std::optional<store::Tree> before;
   fired_.clear();
@@ -278,7 +279,6 @@ Reply Server::end_transaction(const Request& request, bool commit) {
       }
       connection.losses = 0;
       connection.observed.reset();
-      charge_changes(connection, decision.changes);
       fired_.clear();
       std::optional<store::Tree> before;
       if (watches_.size() != 0) {

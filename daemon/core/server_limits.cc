@@ -12,9 +12,8 @@ using protocol::MessageType;
 
 namespace {
 
-/// What a record takes besides its strings, and what each directory on the way to a change costs
-/// the history (design §7: trees touched and bytes).
-constexpr std::uint64_t kRecordBytes = 64;
+/// What each directory on the way to a change costs the history (design §7: trees touched and
+/// bytes).
 constexpr std::uint64_t kTreeBytes = 32;
 
 /// The path a write names; nothing for what writes nothing, or is no request.
@@ -60,19 +59,21 @@ transactions::Answer Server::execute(const Request& request,
   return answer;
 }
 
-void Server::charge_changes(const Connection& connection, std::span<const store::Change> changes) {
-  if (!connection.account) return;
-  std::uint64_t bytes = 0;
+void Server::charge(const store::Record& record, std::uint64_t bytes) {
+  if (causer_ == nullptr || causer_->account == nullptr) return;
+  std::span<const store::Change> changes;
+  if (const auto* commit = std::get_if<store::CommitRecord>(&record)) {
+    // The daemon's own doing, whoever it was that asked.
+    if (commit->kind == store::CommitKind::kDaemon) return;
+    changes = commit->changes;
+  } else if (const auto* conflict = std::get_if<store::ConflictRecord>(&record)) {
+    changes = conflict->changes;
+  }
   for (const auto& change : changes) {
     const auto depth = std::count(change.path.begin(), change.path.end(), '/');
-    bytes += change.path.size() + change.value.size() +
-             kTreeBytes * (1 + static_cast<std::uint64_t>(depth));
+    bytes += kTreeBytes * (1 + static_cast<std::uint64_t>(depth));
   }
-  charge_journal(connection, bytes);
-}
-
-void Server::charge_journal(const Connection& connection, std::uint64_t bytes) {
-  if (connection.account) connection.account->wrote(kRecordBytes + bytes, journal_.bytes());
+  causer_->account->wrote(bytes, journal_.bytes());
 }
 
 // --- who made whom fail ----------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/journal/journal.hh"
+#include "store/journal/record_codec.hh"
 
 namespace vxs::test {
 
@@ -25,6 +26,7 @@ class FakeJournal final : public store::Journal {
   int late_errno = 0;  // what take_failure() reports, once
   bool is_damaged = false;
   std::uint64_t journal_bytes = 0;
+  std::uint64_t appended_bytes = 0;
   // The records that count: not those a rollback took.
   std::vector<std::size_t> kinds;          // index into store::Record
   std::vector<store::RequestId> requests;  // what each of them carried out
@@ -47,6 +49,7 @@ class FakeJournal final : public store::Journal {
       return tl::unexpected(store::make_io_error(append_errno, "append to", "the fake journal"));
     }
     failing_ = false;
+    if (std::size_t size = 0; encoder_.measure(record, size)) appended_bytes += size;
     ++last_;
     kinds.push_back(record.index());
     requests.push_back(request_of(record));
@@ -79,7 +82,7 @@ class FakeJournal final : public store::Journal {
   bool wants_preparation() const noexcept override { return false; }
   void prepare() override {}
   std::uint64_t bytes() const noexcept override { return journal_bytes; }
-  std::uint64_t bytes_since_checkpoint() const noexcept override { return 0; }
+  std::uint64_t bytes_since_checkpoint() const noexcept override { return appended_bytes; }
   void checkpoint_done(Seq) override {}
   void history_done(Seq) override {}
 
@@ -99,6 +102,7 @@ class FakeJournal final : public store::Journal {
   Seq last_ = 0;
   mutable Seq safe_ = 0;
   bool failing_ = false;
+  store::RecordEncoder encoder_;
 };
 
 }  // namespace vxs::test

@@ -336,6 +336,27 @@ TEST_F(ShortJournal, WatchRecordsCountToo) {
   EXPECT_FALSE(server.ready_for(guest));
 }
 
+// Bug: of all that a transaction's end writes only commits were charged.
+TEST_F(ShortJournal, Bug_RecordsOfConflictsAreChargedToWhoFails) {
+  journal.journal_bytes = 760'000;
+  const std::uint64_t appended = journal.appended_bytes;
+  for (int i = 0; server.ready_for(guest) && i < 200; ++i) {
+    const auto id = start(guest);
+    (void)read(guest, "mark", id);
+    for (int k = 0; k < 5; ++k) {
+      ASSERT_EQ(write(guest, "large" + std::to_string(k), std::string(2000, 'x'), id), "OK");
+    }
+    ASSERT_EQ(write(guest, "mark", std::to_string(i)), "OK");
+    if (!server.ready_for(guest)) break;
+    ASSERT_EQ(end(guest, id), "EAGAIN");
+  }
+  EXPECT_FALSE(server.ready_for(guest));
+  EXPECT_EQ(guest.account->blocked(), daemon::kPauseJournal);
+  // One guest and dom0's half: no more than its share, and what the last END added.
+  EXPECT_LT(journal.appended_bytes - appended, (1'000'000 - 760'000) / 2 + 20'000U);
+  EXPECT_EQ(write(dom0, "/dom0", "x"), "OK");
+}
+
 class FlushedJournal : public CoreTest {
  protected:
   FlushedJournal() : CoreTest(FakeJournal::Mode::kOnFlush) {}
