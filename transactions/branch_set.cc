@@ -1,5 +1,7 @@
 #include "transactions/branch_set.hh"
 
+#include <algorithm>
+
 namespace vxs::transactions {
 
 void BranchSet::add(Branch& branch, std::int64_t now_us) {
@@ -16,18 +18,29 @@ void BranchSet::remove(Branch& branch) {
   if (found->second.branches.empty()) groups_.erase(found);
 }
 
+bool BranchSet::pins_too_much(const Head& head) const noexcept {
+  return head.pinned_bytes() > unmovable_bytes_ + limits_.bytes;
+}
+
+// The more is pinned, the more of the time goes into freeing it: so it ends somewhere, whatever is
+// written meanwhile.
+std::size_t BranchSet::step(const Head& head) const noexcept {
+  const std::size_t most = std::max<std::size_t>(unmovable_bytes_ + limits_.bytes, 1);
+  return limits_.operations_per_step * std::max<std::size_t>(head.pinned_bytes() / most, 1);
+}
+
 bool BranchSet::wants_move(const Head& head, std::int64_t now_us) const {
   if (groups_.empty() || groups_.begin()->first >= head.seq()) return false;
   return groups_.size() > limits_.bases ||
-         groups_.begin()->second.opened_us + limits_.age_us <= now_us ||
-         head.pinned_bytes() > unmovable_bytes_ + limits_.bytes;
+         groups_.begin()->second.opened_us + limits_.age_us <= now_us || pins_too_much(head);
 }
 
 bool BranchSet::enforce(const Head& head, std::int64_t now_us) {
+  const std::size_t most = step(head);
   std::size_t replayed = 0;
   bool moved = false;
   while (wants_move(head, now_us)) {
-    if (replayed >= limits_.operations_per_step) return true;
+    if (replayed >= most) return pins_too_much(head);
     Branch& branch = **groups_.begin()->second.branches.begin();
     replayed += branch.log().size() + 1;
     remove(branch);

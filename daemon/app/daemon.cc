@@ -21,6 +21,8 @@ namespace vxs::daemon {
 namespace {
 
 constexpr std::int64_t kHousekeepingUs = 250'000;
+/// While open transactions pin too much.
+constexpr std::int64_t kPinsUs = 10'000;
 constexpr std::int64_t kHistoryPatienceMs = 5000;
 constexpr std::int64_t kSyncPatienceUs = 2'000'000;
 /// A checkpoint is due when replaying the journal since the last one would take long to start with.
@@ -394,6 +396,9 @@ void Daemon::run() {
     timer.enable_after(kHousekeepingUs);
   });
   timer.enable_after(kHousekeepingUs);
+  pins_ = loop_.timer([this] {
+    if (server_->move_old_bases()) pins_.enable_after(kPinsUs);
+  });
   wake_ = loop_.timer([this] {
     wake_at_.reset();
     server_->wake();
@@ -442,7 +447,7 @@ void Daemon::tell_checkpointer() {
 
 void Daemon::housekeeping() {
   if (keeper_ != nullptr) keeper_->alive();
-  (void)server_->tick();
+  if (server_->tick()) pins_.enable_after(kPinsUs);
   if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
   if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||

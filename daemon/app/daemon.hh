@@ -92,6 +92,7 @@ class Daemon {
   Domains domains_;
   EventLoop loop_;
   std::vector<Interest> signals_;
+  Interest pins_;
   Interest wake_;
   std::optional<std::int64_t> wake_at_;
   std::string boot_id_;

@@ -129,9 +129,12 @@ class Server {
   void end_of_pass();
   /// The journal says that more became safe, or that its thread failed.
   void journal_progressed();
-  /// About once in a while (100 ms): moves old bases, tries a failing journal again. True if it
-  /// wants to be called again soon.
+  /// About once in a while (250 ms): moves old bases, tries a failing journal again. True if
+  /// move_old_bases() is to be called soon.
   bool tick();
+  /// Keeps open transactions from pinning memory, for a few milliseconds at most (BranchSet). True
+  /// if too much is pinned still: call again in some 10 ms.
+  bool move_old_bases();
   /// After output was written, once per pass: pauses rings whose guests have to rest, and lets
   /// others go on. Cheap when nothing changed.
   void settle();
@@ -270,7 +273,6 @@ class Server {
   void mark_waiting(Connection& connection, Seq required);
   void keep_version();
   void release();
-  bool move_old_bases();
   void rollback(const store::IoError& cause);
   void answer_again(Connection& connection, protocol::Error error, Seq safe);
   [[nodiscard]] protocol::Error refuse(const store::IoError& cause);

@@ -190,7 +190,6 @@ Reply Server::start_transaction(Connection& connection) {
   if (connection.losses >= Guards::kLosses && connection.observed) {
     guards_.begin(connection.id(), id, connection.observed, clock_.monotonic_us());
   }
-  (void)move_old_bases();
   scratch_ = std::to_string(id);
   scratch_.push_back('\0');
   Reply reply = reply_data(scratch_);

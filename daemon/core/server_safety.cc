@@ -44,7 +44,6 @@ void Server::release() {
     connection->waiting = connection->outbox.gated() || connection->pending.has_value();
     return !connection->waiting;
   });
-  (void)move_old_bases();
 }
 
 void Server::end_of_pass() {
