@@ -96,6 +96,10 @@ class Server {
     return !connection.pending && !connection.doomed && !connection.frozen && !connection.held &&
            (connection.account == nullptr || connection.account->blocked() == 0);
   }
+  /// May its ring begin anew? Not at will: each time is a record (A20).
+  [[nodiscard]] bool may_reset(const Connection& connection) const noexcept {
+    return connection.account == nullptr || (connection.account->blocked() & kPauseJournal) == 0;
+  }
   /// Handles one request. REQUIRES ready_for(connection). Its output is in outboxes afterwards.
   void handle(Connection& connection, const protocol::Header& header, std::string_view payload);
   /// Puts socket connections that got output, were released or doomed since the last call into
@@ -249,8 +253,8 @@ class Server {
   void expire_events();
   void lost(Connection& connection, const transactions::Branch& branch,
             const transactions::Conflict& conflict);
-  /// A record took so many bytes of the journal: charged to the guest that is being handled,
-  /// whatever kind of record it is.
+  /// A record took so many bytes of the journal: charged to the guest that is being handled, or
+  /// whose ring it is about, whatever kind of record it is.
   void charge(const store::Record& record, std::uint64_t bytes);
   [[nodiscard]] transactions::Answer execute(const Request& request,
                                              const transactions::Operation& operation);

@@ -60,7 +60,13 @@ transactions::Answer Server::execute(const Request& request,
 }
 
 void Server::charge(const store::Record& record, std::uint64_t bytes) {
-  if (causer_ == nullptr || causer_->account == nullptr) return;
+  const Connection* payer = causer_;
+  if (const auto* state = std::get_if<store::StateRecord>(&record)) {
+    // What a ring does is no request: the record says whose it is.
+    const auto* reset = std::get_if<store::ConnectionReset>(&state->change);
+    if (reset != nullptr) payer = find_connection(reset->connection);
+  }
+  if (payer == nullptr || payer->account == nullptr) return;
   std::span<const store::Change> changes;
   if (const auto* commit = std::get_if<store::CommitRecord>(&record)) {
     // The daemon's own doing, whoever it was that asked.
@@ -73,7 +79,7 @@ void Server::charge(const store::Record& record, std::uint64_t bytes) {
     const auto depth = std::count(change.path.begin(), change.path.end(), '/');
     bytes += kTreeBytes * (1 + static_cast<std::uint64_t>(depth));
   }
-  causer_->account->wrote(bytes, journal_.bytes());
+  payer->account->wrote(bytes, journal_.bytes());
 }
 
 // --- who made whom fail ----------------------------------------------------------

@@ -240,7 +240,7 @@ void RingServer::serve_backlog() {
 }
 
 void RingServer::turn(Ring& ring, std::size_t budget) {
-  if (asks_to_reconnect(ring)) reconnect(ring);
+  if (may_reconnect(ring)) reconnect(ring);
   write(ring);
   read(ring, budget);
   if (!ring.open()) return;  // its own request ended it
@@ -289,7 +289,7 @@ void RingServer::write(Ring& ring) {
 }
 
 void RingServer::settle(Ring& ring) {
-  const bool wants_turn = asks_to_reconnect(ring) || (may_read(ring) && ring.has_input());
+  const bool wants_turn = may_reconnect(ring) || (may_read(ring) && ring.has_input());
   if (wants_turn) queue(ring);
   const bool unannounced = (may_read(ring) && ring.half_read()) || ring.short_of_room();
   if (unannounced && !ring.queued && !ring.connection->frozen) expect(ring);
@@ -323,6 +323,10 @@ void RingServer::look_at_expected() {
 bool RingServer::asks_to_reconnect(const Ring& ring) const {
   return ring.connection->has_feature(kFeatureReconnect) &&
          ring.page().connection() == protocol::kRingReconnect;
+}
+
+bool RingServer::may_reconnect(const Ring& ring) const {
+  return asks_to_reconnect(ring) && server_->may_reset(*ring.connection);
 }
 
 void RingServer::reconnect(Ring& ring) {

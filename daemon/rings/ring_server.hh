@@ -89,6 +89,8 @@ class RingServer final : public Rings {
   void look_at_expected();
   [[nodiscard]] bool may_read(const Ring& ring) const;
   [[nodiscard]] bool asks_to_reconnect(const Ring& ring) const;
+  /// It asks, and its share of the journal allows the record (else it waits like a request).
+  [[nodiscard]] bool may_reconnect(const Ring& ring) const;
   void reconnect(Ring& ring);
   /// The words `error` and `connection` of a stream that begins anew.
   void begin_words(Ring& ring);

@@ -357,6 +357,18 @@ TEST_F(ShortJournal, Bug_RecordsOfConflictsAreChargedToWhoFails) {
   EXPECT_EQ(write(dom0, "/dom0", "x"), "OK");
 }
 
+// Bug: a ring's being frozen and begun anew were records that nobody paid for.
+TEST_F(ShortJournal, Bug_FreezingAndConnectingAnewIsCharged) {
+  journal.journal_bytes = 990'000;
+  int times = 0;
+  for (; server.may_reset(guest) && times < 10'000; ++times) {
+    server.freeze(guest);
+    server.reset_ring(guest);
+  }
+  EXPECT_LT(times, 10'000);
+  EXPECT_EQ(guest.account->blocked(), daemon::kPauseJournal);
+}
+
 class FlushedJournal : public CoreTest {
  protected:
   FlushedJournal() : CoreTest(FakeJournal::Mode::kOnFlush) {}

@@ -152,6 +152,50 @@ TEST_F(HostileRingTest, A17_FreezingAndConnectingForEverFloodsNoLog) {
   EXPECT_NE(observer.warnings[1].find("99 such lines"), std::string::npos);
 }
 
+class ShortJournalRingTest : public RingTest {
+ protected:
+  ShortJournalRingTest() : RingTest(FakeJournal::Mode::kImmediate, options()) {}
+  static daemon::ServerOptions options() {
+    daemon::ServerOptions options;
+    options.journal_budget_bytes = 1'000'000;
+    return options;
+  }
+};
+
+// Bug: each new connection was a record that nobody paid for, and a guest whose share of the journal
+// was used up connected anew for ever.
+TEST_F(ShortJournalRingTest, Bug_ConnectingForEverDoesNotFillTheJournal) {
+  domains.add(1);
+  domains.add(2);
+  Guest& guest = introduce(1);
+  Guest& other = introduce(2);
+  journal.journal_bytes = 990'000;
+  const std::uint64_t before = journal.appended_bytes;
+  bool answered = true;
+  for (int i = 0; answered && i < 5000; ++i) {
+    page(guest).set_connection(1);
+    signal(guest);
+    pass();
+    server.settle();
+    answered = page(guest).connection() == 0;
+  }
+  EXPECT_FALSE(answered);
+  EXPECT_LE(journal.appended_bytes - before, 10'000U / 2 / 2 + 100);
+  EXPECT_LT(passes(), 10) << "it waits without turns";
+  guest.ring->put(support::RingGuest::frame(wire::kWrite, zstrings({"/late"})));
+  signal(guest);
+  EXPECT_EQ(write(other, "/w", "1"), "OK");
+  EXPECT_EQ(read(other, "/late"), "ENOENT");
+  journal.journal_bytes = 100'000;  // a checkpoint freed segments
+  (void)server.tick();
+  signal(guest);
+  passes();
+  EXPECT_EQ(page(guest).connection(), 0U);
+  guest.ring->forget();
+  guest.got.clear();
+  EXPECT_EQ(read(guest, "/w"), "1");
+}
+
 TEST_F(HostileRingTest, A16_OurOwnIndexInThePageIsNotBelieved) {
   // req_cons and rsp_prod are ours, but the guest can write them as well.
   Guest& guest = introduce(1);

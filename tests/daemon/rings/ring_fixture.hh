@@ -42,7 +42,8 @@ class InterruptingObserver final : public daemon::Observer {
 
 class RingTest : public testing::Test {
  protected:
-  explicit RingTest(FakeJournal::Mode mode = FakeJournal::Mode::kImmediate)
+  explicit RingTest(FakeJournal::Mode mode = FakeJournal::Mode::kImmediate,
+                    const daemon::ServerOptions& options = {})
       : journal(mode),
         head(stats, perms,
              store::Tree(stats, list({{.domid = 0}, anything_goes()}), list({{.domid = 0}}),
@@ -50,7 +51,7 @@ class RingTest : public testing::Test {
              0),
         domains(0, {}),
         rings(loop, xen),
-        server({}, journal, clock, head, domains, observer) {
+        server(options, journal, clock, head, domains, observer) {
     rings.start(server);
   }
   ~RingTest() override {
