@@ -142,7 +142,7 @@ Lifecycle::Result<void> Lifecycle::introduce(DomId domid, std::uint64_t gfn, Por
 /// F3. The ring may have been frozen: this revives it (A18).
 Lifecycle::Result<void> Lifecycle::introduce_again(Domain& domain, std::uint64_t gfn,
                                                    Port remote_port) {
-  if (domain.connection == nullptr) return tl::unexpected(Error::kInval);
+  if (domain.connection == nullptr) return introduce_waiting(domain, gfn, remote_port);
   // The reset that follows is what completes the request.
   const auto kept = record_step(store::DomainIntroduced{.domid = domain.domid,
                                                         .incarnation = domain.incarnation,
@@ -153,7 +153,35 @@ Lifecycle::Result<void> Lifecycle::introduce_again(Domain& domain, std::uint64_t
   domain.gfn = gfn;
   domain.remote_port = remote_port;
   server_.reset_ring(*domain.connection);
-  rings_.reintroduce(domain.domid, remote_port);
+  if (rings_.reintroduce(domain.domid, remote_port)) return {};
+  // Or the next start would take a port that never was bound for the proof of another life.
+  domain.remote_port = 0;
+  owed_introductions_.insert(domain.domid);
+  settle_all();
+  return {};
+}
+
+/// The same for one whose ring could not be attached since the restart.
+Lifecycle::Result<void> Lifecycle::introduce_waiting(Domain& domain, std::uint64_t gfn,
+                                                     Port remote_port) {
+  if (!unattached_.contains(domain.domid)) return tl::unexpected(Error::kInval);
+  const auto bound = rings_.attach(domain.domid, remote_port, true);
+  if (!bound) return tl::unexpected(Error::kInval);
+  const auto kept = record_step(store::DomainIntroduced{.domid = domain.domid,
+                                                        .incarnation = domain.incarnation,
+                                                        .connection = domain.connection_id,
+                                                        .gfn = gfn,
+                                                        .remote_port = *bound});
+  if (!kept) {
+    rings_.detach(domain.domid);
+    return kept;
+  }
+  domain.gfn = gfn;
+  domain.remote_port = *bound;
+  unattached_.erase(domain.domid);
+  connect(domain, domain.connection_id, Rings::Begin::kFresh);
+  apply_target(domain);
+  session_ended(*domain.connection);
   return {};
 }
 
@@ -177,6 +205,7 @@ void Lifecycle::connect(Domain& domain, ConnectionId id, Rings::Begin begin,
 
 void Lifecycle::disconnect(Domain& domain) {
   rings_.detach(domain.domid);
+  unattached_.erase(domain.domid);
   if (domain.connection == nullptr) return;
   owed_resets_.erase(domain.connection_id);
   server_.remove_connection(*domain.connection);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -120,6 +121,12 @@ class Lifecycle {
   void connect(Domain& domain, ConnectionId id, Rings::Begin begin,
                const store::SystemState* state = nullptr);
   void disconnect(Domain& domain);
+  /// Serves the ring of an introduced domain again as `state` says, or as soon as it can be
+  /// attached. False: its port proves that another life has the domid (design §6).
+  [[nodiscard]] bool serve_again(Domain& domain, const store::SystemState& state);
+  /// Attaches what could not be attached before.
+  void attach_waiting();
+  [[nodiscard]] Result<void> introduce_waiting(Domain& domain, std::uint64_t gfn, Port remote_port);
   /// What a connection may do as the stub domain of its target.
   void apply_target(Domain& domain);
   /// Records of a connection that are owed come before its next one.
@@ -159,7 +166,11 @@ class Lifecycle {
   std::set<DomId> dead_;  ///< to be destroyed as soon as the journal can take it
   std::set<ConnectionId> owed_resets_;
   std::set<DomId> owed_introductions_;  ///< what they are bound to is to be recorded
-  bool scan_due_ = false;               ///< what Xen said last was not all carried out
+  /// Introduced and alive, but their rings could not be attached at the restart; with the sessions
+  /// that they had.
+  std::map<DomId, store::SystemState> unattached_;
+  std::int64_t attach_due_us_ = 0;
+  bool scan_due_ = false;  ///< what Xen said last was not all carried out
 };
 
 }  // namespace vxs::daemon

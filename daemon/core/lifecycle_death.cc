@@ -205,16 +205,16 @@ void Lifecycle::settle_all() {
   while (!owed_introductions_.empty()) {
     const Domain* domain = domains_.find(*owed_introductions_.begin());
     if (domain != nullptr && domain->introduced) {
-      const auto known = record(store::DomainKnown{.domid = domain->domid,
-                                                   .incarnation = domain->incarnation,
-                                                   .handle = domain->handle,
-                                                   .unique_id = domain->unique_id});
+      const auto known = record_step(store::DomainKnown{.domid = domain->domid,
+                                                        .incarnation = domain->incarnation,
+                                                        .handle = domain->handle,
+                                                        .unique_id = domain->unique_id});
       if (!known) return;
-      const auto kept = record(store::DomainIntroduced{.domid = domain->domid,
-                                                       .incarnation = domain->incarnation,
-                                                       .connection = domain->connection_id,
-                                                       .gfn = domain->gfn,
-                                                       .remote_port = domain->remote_port});
+      const auto kept = record_step(store::DomainIntroduced{.domid = domain->domid,
+                                                            .incarnation = domain->incarnation,
+                                                            .connection = domain->connection_id,
+                                                            .gfn = domain->gfn,
+                                                            .remote_port = domain->remote_port});
       if (!kept) return;
     }
     owed_introductions_.erase(owed_introductions_.begin());
@@ -222,9 +222,11 @@ void Lifecycle::settle_all() {
 }
 
 void Lifecycle::retry() {
-  if (dead_.empty() && owed_resets_.empty() && owed_introductions_.empty() && !scan_due_) return;
+  const bool owes = !owed_resets_.empty() || !owed_introductions_.empty();
+  if (dead_.empty() && unattached_.empty() && !owes && !scan_due_) return;
   if (server_.journal().failing()) return;
   settle_all();
+  attach_waiting();
   for (const DomId domid : std::vector<DomId>(dead_.begin(), dead_.end())) {
     if (Domain* domain = domains_.find(domid)) {
       die(*domain);

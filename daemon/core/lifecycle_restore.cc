@@ -84,6 +84,9 @@ SystemState Lifecycle::capture() const {
               .depth = watch.depth, .relative = watch.hidden_prefix != 0, .number = watch.number});
     }
   }
+  for (const auto& [domid, session] : unattached_) {
+    state.connections.insert(session.connections.begin(), session.connections.end());
+  }
   for (const auto& quota : config::quota_infos()) {
     if (domains_.set_globals()[static_cast<std::size_t>(quota.quota)]) {
       state.global_quotas.emplace(quota.name, domains_.globals()[quota.quota]);
@@ -172,12 +175,7 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
                          [](const DomainInfo& one, DomId id) { return one.domid < id; });
     bool lives = info != now.end() && info->domid == domid && !info->dying &&
                  same_life(domain, *info) && (kept.incarnation != 0 || domains_.permanent(domid));
-    // Design §6: where lives have no number, a port that can be bound again is the other half of
-    // the proof.
-    if (lives && kept.introduced) {
-      lives = rings_.attach(domid, kept.remote_port, false).has_value();
-      if (lives) connect(domain, kept.connection, Rings::Begin::kResumed, &state);
-    }
+    if (lives && kept.introduced) lives = serve_again(domain, state);
     if (!lives) gone.push_back(domid);
   }
   for (const DomId domid : domains_.ids()) apply_target(*domains_.find(domid));
@@ -197,6 +195,59 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
   }
 }
 
+// Design §6: where lives have no number, a port that can be bound again is the other half of the
+// proof. Only Xen's no disproves it: want of memory or descriptors is nobody's death.
+bool Lifecycle::serve_again(Domain& domain, const SystemState& state) {
+  const DomId domid = domain.domid;
+  if (domain.remote_port != 0) {
+    const auto bound = rings_.attach(domid, domain.remote_port, false);
+    if (bound) {
+      connect(domain, domain.connection_id, Rings::Begin::kResumed, &state);
+      return true;
+    }
+    if (bound.error().no_such_port && domain.unique_id == 0) return false;
+  }
+  server_.observer().error(
+      fmt::format("domain {} cannot use the store: its ring could not be attached again; this is "
+                  "tried again every second, and `xl` may introduce it anew",
+                  domid));
+  SystemState& waiting = unattached_[domid] = {};
+  const auto session = state.connections.find(domain.connection_id);
+  if (session != state.connections.end()) waiting.connections.insert(*session);
+  server_.note_connection_id(domain.connection_id);
+  return true;
+}
+
+void Lifecycle::attach_waiting() {
+  constexpr std::int64_t kAgainUs = 1'000'000;
+  const std::int64_t now = server_.clock().monotonic_us();
+  if (unattached_.empty() || now < attach_due_us_) return;
+  attach_due_us_ = now + kAgainUs;
+  std::vector<DomId> waiting;
+  for (const auto& [domid, session] : unattached_) waiting.push_back(domid);
+  for (const DomId domid : waiting) {
+    Domain* domain = domains_.find(domid);
+    if (domain == nullptr || domain->remote_port == 0) continue;
+    const auto bound = rings_.attach(domid, domain->remote_port, false);
+    if (!bound) {
+      if (bound.error().no_such_port && domain->unique_id == 0) die(*domain);
+      continue;
+    }
+    const SystemState session = std::move(unattached_.extract(domid).mapped());
+    connect(*domain, domain->connection_id, Rings::Begin::kResumed, &session);
+    apply_target(*domain);
+    // Events say "look again": nobody knows what it missed.
+    std::vector<Watch*> watches;
+    for (auto& [key, watch] : domain->connection->watches) watches.push_back(&watch);
+    std::sort(watches.begin(), watches.end(),
+              [](const Watch* a, const Watch* b) { return a->number < b->number; });
+    for (Watch* watch : watches) {
+      server_.send_event(*watch, Watches::visible_path(*watch, watch->path),
+                         server_.journal().last_seq());
+    }
+  }
+}
+
 /// What it was bound to last, else what INTRODUCE would bind.
 HypervisorResult<Port> Lifecycle::attach_control(const SystemState& state) {
   const DomId control = domains_.control_domid();
@@ -205,7 +256,7 @@ HypervisorResult<Port> Lifecycle::attach_control(const SystemState& state) {
     if (const auto port = rings_.attach(control, kept->second.remote_port, false)) return *port;
   }
   const auto port = rings_.attach(control, options_.control_port, true);
-  if (!port) return tl::unexpected(EINVAL);
+  if (!port) return tl::unexpected(port.error().code);
   return *port;
 }
 
@@ -282,9 +333,7 @@ void Lifecycle::roll_back(const SystemState& safe, const std::deque<StateTrail::
     if (domain == nullptr) {
       // Its end is what was lost. A released ring is served again; a dead one ends once more.
       domain = &revive(domid, kept);
-      if (kept.introduced && may_live(*domain) && rings_.attach(domid, kept.remote_port, false)) {
-        connect(*domain, kept.connection, Rings::Begin::kResumed, &safe);
-      } else if (kept.introduced) {
+      if (kept.introduced && !(may_live(*domain) && serve_again(*domain, safe))) {
         dead_.insert(domid);
       }
       continue;

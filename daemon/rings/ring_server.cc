@@ -75,14 +75,14 @@ HypervisorResult<Port> RingServer::add(DomId domid, std::unique_ptr<RingPage> pa
   return remote_port;
 }
 
-tl::expected<Port, protocol::Error> RingServer::attach(DomId domid, Port remote_port,
-                                                       bool honour_page_port) {
-  if (find(domid) != nullptr) return tl::unexpected(protocol::Error::kInval);
+tl::expected<Port, AttachError> RingServer::attach(DomId domid, Port remote_port,
+                                                   bool honour_page_port) {
+  if (find(domid) != nullptr) return tl::unexpected(AttachError{.code = EBUSY});
   auto page = hypervisor_.map_ring(domid);
   if (!page) {
     warn(domid,
          fmt::format("the ring page (grant 1) cannot be mapped: {}", std::strerror(page.error())));
-    return tl::unexpected(protocol::Error::kInval);
+    return tl::unexpected(AttachError{.code = page.error()});
   }
   if (honour_page_port) {
     const Port wanted = protocol::RingPageView((*page)->bytes()).evtchn_port();
@@ -92,7 +92,9 @@ tl::expected<Port, protocol::Error> RingServer::attach(DomId domid, Port remote_
   if (!bound) {
     warn(domid, fmt::format("event channel {} cannot be bound: {}", remote_port,
                             std::strerror(bound.error())));
-    return tl::unexpected(protocol::Error::kInval);
+    const int code = bound.error();
+    const bool says_no = code == EINVAL || code == ESRCH || code == ENOENT;
+    return tl::unexpected(AttachError{.code = code, .no_such_port = says_no});
   }
   return *bound;
 }
@@ -138,9 +140,9 @@ void RingServer::begin_words(Ring& ring) {
   if (page.connection() == protocol::kRingReconnect) page.set_connection(protocol::kRingConnected);
 }
 
-void RingServer::reintroduce(DomId domid, Port remote_port) {
+bool RingServer::reintroduce(DomId domid, Port remote_port) {
   Ring* const ring = find(domid);
-  if (ring == nullptr || ring->connection == nullptr) return;
+  if (ring == nullptr || ring->connection == nullptr) return false;
   if (ring->port) {
     by_port_.erase(*ring->port);
     hypervisor_.unbind(*std::exchange(ring->port, std::nullopt));
@@ -160,6 +162,7 @@ void RingServer::reintroduce(DomId domid, Port remote_port) {
   begin_words(*ring);
   notify(*ring);
   queue(*ring);
+  return port.has_value();
 }
 
 void RingServer::detach(DomId domid) {

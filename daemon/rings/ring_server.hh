@@ -45,10 +45,10 @@ class RingServer final : public Rings {
   [[nodiscard]] HypervisorResult<Port> attach_own(DomId domid);
 
   // --- Rings -------------------------------------------------------------------
-  [[nodiscard]] tl::expected<Port, protocol::Error> attach(DomId domid, Port remote_port,
+  [[nodiscard]] tl::expected<Port, AttachError> attach(DomId domid, Port remote_port,
                                                            bool honour_page_port) override;
   void serve(DomId domid, Connection& connection, Begin begin) override;
-  void reintroduce(DomId domid, Port remote_port) override;
+  bool reintroduce(DomId domid, Port remote_port) override;
   void detach(DomId domid) override;
   void pause(DomId domid, bool paused) override;
 

@@ -70,14 +70,18 @@ class FakeRings final : public daemon::Rings {
     bool operator==(const Ring&) const = default;
   };
   std::map<DomId, Ring> rings;
-  std::set<DomId> broken;               // cannot be mapped or bound
+  std::set<DomId> broken;               // no such port
+  std::set<DomId> short_of;             // no memory for it
+  std::set<daemon::Port> unbindable;    // at a re-introduction
   std::map<DomId, daemon::Port> pages;  // evtchn_port of the page (A23)
   std::vector<std::string> log;
 
-  tl::expected<daemon::Port, protocol::Error> attach(DomId domid, daemon::Port port,
-                                                     bool honour) override {
-    if (broken.contains(domid) || rings.contains(domid)) {
-      return tl::unexpected(protocol::Error::kInval);
+  tl::expected<daemon::Port, daemon::AttachError> attach(DomId domid, daemon::Port port,
+                                                         bool honour) override {
+    if (short_of.contains(domid)) return tl::unexpected(daemon::AttachError{.code = ENOMEM});
+    if (rings.contains(domid)) return tl::unexpected(daemon::AttachError{.code = EBUSY});
+    if (broken.contains(domid) || unbindable.contains(port)) {
+      return tl::unexpected(daemon::AttachError{.code = EINVAL, .no_such_port = true});
     }
     if (honour && pages.contains(domid)) port = pages[domid];
     rings[domid] = Ring{.port = port};
@@ -88,9 +92,10 @@ class FakeRings final : public daemon::Rings {
     rings.at(domid).connection = &connection;
     log.push_back((begin == Begin::kFresh ? "fresh " : "resumed ") + std::to_string(domid));
   }
-  void reintroduce(DomId domid, daemon::Port port) override {
+  bool reintroduce(DomId domid, daemon::Port port) override {
     rings.at(domid).port = port;
     log.push_back("again " + std::to_string(domid) + " " + std::to_string(port));
+    return !unbindable.contains(port);
   }
   void detach(DomId domid) override {
     if (rings.erase(domid) != 0) log.push_back("detach " + std::to_string(domid));

@@ -143,6 +143,98 @@ TEST_F(Restart, F8_J7_AnotherHandleOrAPortThatCannotBeBoundIsAnotherLife) {
   EXPECT_EQ(read(*dom0, "/six"), "ENOENT");
 }
 
+class Waiting : public Restart {
+ protected:
+  // A guest with a node and a watch, whose ring cannot be attached at the restart.
+  void restart_short_of_memory() {
+    EXPECT_EQ(watch(guest(5), "/mine", "w"), "OK");
+    EXPECT_EQ(put("/mine", {"n5"}), "OK");
+    rings.short_of.insert(5);
+    restart();
+  }
+  void second() {
+    run->clock.now_us += 1'000'000;
+    (void)server().tick();
+  }
+};
+
+// Bug: whatever kept a ring from being attached at a restart (no memory, no descriptor) was taken
+// for the domain's death, and all nodes of a guest that runs were removed.
+TEST_F(Waiting, Bug_WantOfMemoryAtARestartIsNobodysDeath) {
+  restart_short_of_memory();
+  EXPECT_EQ(is_introduced(5), "T");
+  EXPECT_EQ(read(*dom0, "/mine"), "v");
+  EXPECT_EQ(run->observer.errors.size(), 1U);
+  restart();  // and again, with its watch
+  EXPECT_TRUE(replayed_ == before_);
+  EXPECT_TRUE(server().lifecycle().capture() == before_);
+  second();
+  EXPECT_FALSE(rings.rings.contains(5));
+  rings.short_of.clear();
+  second();
+  ASSERT_TRUE(rings.rings.contains(5));
+  EXPECT_THAT(heard(ring(5)), ElementsAre("/mine w")) << "it may have missed something";
+  EXPECT_EQ(write(ring(5), "/mine", "x"), "OK");
+  EXPECT_THAT(heard(ring(5)), ElementsAre("/mine w"));
+  EXPECT_TRUE(server().lifecycle().capture() == before_);
+}
+
+TEST_F(Waiting, F3_IsIntroducedAnew) {
+  restart_short_of_memory();
+  EXPECT_EQ(introduce(5, 4), "EINVAL");
+  rings.short_of.clear();
+  EXPECT_EQ(introduce(5, 4), "OK");
+  EXPECT_EQ(rings.rings.at(5).port, 4U);
+  EXPECT_EQ(write(ring(5), "/mine", "x"), "OK");
+  EXPECT_THAT(heard(ring(5)), IsEmpty()) << "it begins anew";
+  second();
+  restart();
+  EXPECT_TRUE(replayed_ == before_);
+  EXPECT_EQ(is_introduced(5), "T");
+  EXPECT_EQ(server().watches().size(), 0U);
+}
+
+TEST_F(Waiting, F8_DiesWhenItsPortCannotBeBoundOrXenSaysSo) {
+  restart_short_of_memory();
+  rings.short_of = {};
+  rings.broken.insert(5);
+  second();
+  EXPECT_EQ(is_introduced(5), "F");
+  EXPECT_EQ(read(*dom0, "/mine"), "ENOENT");
+  rings.broken = {};
+  restart_short_of_memory();
+  kill(5);
+  EXPECT_EQ(read(*dom0, "/mine"), "ENOENT");
+  rings.short_of = {};
+  second();
+  EXPECT_FALSE(rings.rings.contains(5));
+}
+
+TEST_F(Restart, F8_WhereLivesHaveNumbersAPortProvesNothing) {
+  hypervisor.make(5, 1, 77);
+  EXPECT_EQ(introduce(5), "OK");
+  EXPECT_EQ(put("/mine", {"n5"}), "OK");
+  rings.broken.insert(5);
+  restart();
+  EXPECT_EQ(is_introduced(5), "T");
+  EXPECT_EQ(read(*dom0, "/mine"), "v");
+}
+
+// Bug: a re-introduction whose port could not be bound was tolerated, and at the next start that
+// port was the proof of the guest's death.
+TEST_F(Restart, Bug_APortThatWasNeverBoundDoesNotProveADeath) {
+  (void)guest(5);
+  EXPECT_EQ(put("/mine", {"n5"}), "OK");
+  rings.unbindable.insert(9);
+  EXPECT_EQ(introduce(5, 9), "OK");
+  restart();
+  EXPECT_TRUE(replayed_ == before_);
+  EXPECT_EQ(is_introduced(5), "T");
+  EXPECT_EQ(read(*dom0, "/mine"), "v");
+  EXPECT_EQ(introduce(5, 10), "OK");
+  EXPECT_EQ(read(ring(5), "/mine"), "v");
+}
+
 TEST_F(Restart, A17_AFrozenRingStaysFrozenUntilItIsIntroducedAgain) {
   server().freeze(guest(5));
   restart();

@@ -12,11 +12,11 @@ namespace vxs::test {
 class PausingRings final : public daemon::Rings {
  public:
   std::map<DomId, bool> paused;
-  tl::expected<daemon::Port, protocol::Error> attach(DomId, daemon::Port, bool) override {
-    return tl::unexpected(protocol::Error::kInval);
+  tl::expected<daemon::Port, daemon::AttachError> attach(DomId, daemon::Port, bool) override {
+    return tl::unexpected(daemon::AttachError{.code = EINVAL});
   }
   void serve(DomId, daemon::Connection&, Begin) override {}
-  void reintroduce(DomId, daemon::Port) override {}
+  bool reintroduce(DomId, daemon::Port) override { return true; }
   void detach(DomId) override {}
   void pause(DomId domid, bool rests) override { paused[domid] = rests; }
 };

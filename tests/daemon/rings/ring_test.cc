@@ -9,7 +9,6 @@ namespace {
 using daemon::kFeatureError;
 using daemon::kFeatureReconnect;
 using daemon::kOfferedFeatures;
-using protocol::Error;
 
 TEST_F(RingTest, A15_ARequestIsAnsweredOverTheRing) {
   Guest& guest = introduce(1);
@@ -55,17 +54,25 @@ TEST_F(RingTest, AttachTouchesNothingInThePage) {
 TEST_F(RingTest, A22_ADomainWithoutAGrantIsRefusedAndNothingIsKept) {
   create(1);
   xen.map_errno = EINVAL;
-  EXPECT_EQ(rings.attach(1, 11, true).error(), Error::kInval);
+  const auto unmapped = rings.attach(1, 11, true);
+  EXPECT_EQ(unmapped.error().code, EINVAL);
+  EXPECT_FALSE(unmapped.error().no_such_port);
   EXPECT_EQ(rings.ring_count(), 0U);
   xen.map_errno = 0;
-  xen.bind_errno = EINVAL;
-  EXPECT_EQ(rings.attach(1, 11, true).error(), Error::kInval);
+  const std::map<int, bool> said{{EINVAL, true},  {ESRCH, true},   {ENOENT, true},
+                                 {ENOMEM, false}, {ENOSPC, false}, {EMFILE, false}};
+  for (const auto& [code, says_no] : said) {
+    xen.bind_errno = code;
+    const auto unbound = rings.attach(1, 11, true);
+    EXPECT_EQ(unbound.error().code, code);
+    EXPECT_EQ(unbound.error().no_such_port, says_no) << code;
+  }
   EXPECT_EQ(rings.ring_count(), 0U);
   EXPECT_EQ(xen.mapped, 0);
   EXPECT_EQ(xen.bound(), 0U);
   xen.bind_errno = 0;
   EXPECT_EQ(rings.attach(1, 11, true), 11U);
-  EXPECT_EQ(rings.attach(1, 11, true).error(), Error::kInval) << "attached already";
+  EXPECT_EQ(rings.attach(1, 11, true).error().code, EBUSY) << "attached already";
 }
 
 TEST_F(RingTest, A23_ThePortInThePageGoesBeforeThatOfIntroduce) {
@@ -175,7 +182,7 @@ TEST_F(RingTest, F3_ReintroductionBeginsTheStreamAnewOnTheNewPort) {
 TEST_F(RingTest, F3_AFailureToBindIsToleratedAndTheSlowScanServesTheRing) {
   Guest& guest = introduce(1);
   server.reset_ring(*guest.connection);
-  rings.reintroduce(1, 4711);
+  EXPECT_FALSE(rings.reintroduce(1, 4711));
   EXPECT_EQ(observer.warnings.size(), 1U);
   passes();
   guest.ring->put(support::RingGuest::frame(wire::kRead, zstrings({"/"})));
