@@ -25,6 +25,8 @@ constexpr std::int64_t kHousekeepingUs = 250'000;
 constexpr std::int64_t kPinsUs = 10'000;
 constexpr std::int64_t kHistoryPatienceMs = 5000;
 constexpr std::int64_t kSyncPatienceUs = 2'000'000;
+/// For guests to read their replies, and to end what they have begun, before a stop.
+constexpr std::int64_t kRingPatienceUs = 200'000;
 /// A checkpoint is due when replaying the journal since the last one would take long to start with.
 constexpr std::uint64_t kCheckpointBytes = 32U << 20;
 
@@ -502,6 +504,8 @@ void Daemon::shut_down() {
   sockets_->stop_reading();
   if (rings_) rings_->stop_reading();
   server_->end_of_pass();
+  flush();
+  finish_rings();
   wait_until_safe();  // what was done is answered
   flush();
   if (history_) {
@@ -539,6 +543,19 @@ void Daemon::wait_until_safe() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   server_->journal_progressed();
+}
+
+// What is half in a ring and half here ends with the process, and a guest does not ask again.
+void Daemon::finish_rings() {
+  const auto until = clock_.monotonic_us() + kRingPatienceUs;
+  while (rings_ && rings_->unfinished() && clock_.monotonic_us() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    loop_.run_once(true);
+    rings_->serve_backlog();
+    server_->end_of_pass();
+    flush();
+    server_->settle();
+  }
 }
 
 void Daemon::add_control_commands() {

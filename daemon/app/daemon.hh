@@ -80,6 +80,7 @@ class Daemon {
   [[nodiscard]] store::CheckpointMeta checkpoint_meta(Seq seq, bool clean);
   void wait_until_safe();
   void shut_down();
+  void finish_rings();
 
   config::Config config_;
   int listen_fd_;

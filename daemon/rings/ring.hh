@@ -58,6 +58,10 @@ class Ring {
   /// Linux signals only when it reads from a full ring.
   [[nodiscard]] bool short_of_room() const noexcept { return short_of_room_; }
 
+  /// Part of a message was taken from the ring, or is in it, and only we know the rest.
+  [[nodiscard]] bool mid_request() const noexcept { return !partial_.empty(); }
+  [[nodiscard]] bool mid_reply() const noexcept { return frame_left_ > 0; }
+
   /// Moves what may leave into the ring, at most a few ring sizes. Frames that fit the ring are
   /// written whole or not at all: no guest is left with half a reply when the daemon dies.
   [[nodiscard]] RingOutput send(Outbox& outbox);

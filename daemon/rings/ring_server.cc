@@ -231,6 +231,14 @@ void RingServer::queue(Ring& ring) {
 
 void RingServer::stop_reading() { stopping_ = true; }
 
+bool RingServer::unfinished() const {
+  return std::any_of(rings_.begin(), rings_.end(), [](const auto& one) {
+    const Ring& ring = *one.second;
+    if (ring.connection == nullptr || ring.connection->frozen) return false;
+    return ring.mid_request() || ring.mid_reply() || !ring.connection->outbox.empty();
+  });
+}
+
 void RingServer::serve_backlog() {
   const std::size_t share = std::max<std::size_t>(1, kMaxBudget / (backlog_.size() + 1));
   for (std::size_t left = std::min(backlog_.size(), kRingsPerPass); left > 0 && !backlog_.empty();
@@ -251,7 +259,7 @@ void RingServer::turn(Ring& ring, std::size_t budget) {
 }
 
 bool RingServer::may_read(const Ring& ring) const {
-  return !stopping_ && !ring.paused && server_->ready_for(*ring.connection) &&
+  return (!stopping_ || ring.mid_request()) && !ring.paused && server_->ready_for(*ring.connection) &&
          ring.connection->outbox.unsent() < kMaxUnsent;
 }
 

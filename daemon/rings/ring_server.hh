@@ -53,8 +53,11 @@ class RingServer final : public Rings {
   void pause(DomId domid, bool paused) override;
 
   // --- the loop's side ---------------------------------------------------------
-  /// No new requests; replies still go out.
+  /// No new requests; the rest of those that were taken from their ring in part is read, and replies
+  /// still go out.
   void stop_reading();
+  /// True if the end of the process would lose something: half a request, a reply or an event.
+  [[nodiscard]] bool unfinished() const;
   /// True if rings wait for their turn: the loop must not sleep.
   [[nodiscard]] bool has_backlog() const noexcept { return !backlog_.empty(); }
   /// Gives a few rings their turn.
