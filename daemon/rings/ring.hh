@@ -74,11 +74,12 @@ class Ring {
   Connection* connection = nullptr;  ///< nullptr until it is served
   bool masked = false;               ///< the port is pending and not unmasked yet
   bool paused = false;
-  bool queued = false;    ///< waits for its turn
-  bool touched = false;   ///< an index moved: the guest is to be told at the end of the pass
-  bool listed = false;    ///< on the list of those
-  bool expected = false;  ///< on the list of those that may go on without a signal
-  unsigned looks = 0;     ///< how often it was looked at for that without success
+  bool queued = false;   ///< waits for its turn
+  bool touched = false;  ///< an index moved: the guest is to be told at the end of the pass
+  bool listed = false;   ///< on the list of those
+  /// When it is looked at next, for it may go on without a signal.
+  std::optional<std::int64_t> look_at_us;
+  unsigned looks = 0;  ///< how often it was looked at for that without success
 
  private:
   /// How many bytes to write into `room`: whole frames, or a part of one that never fits.

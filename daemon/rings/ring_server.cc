@@ -173,7 +173,7 @@ void RingServer::detach(DomId domid) {
   ring.connection = nullptr;
   if (ring.queued) std::erase(backlog_, &ring);
   if (ring.listed) std::erase(touched_, &ring);
-  if (ring.expected) std::erase(expected_, &ring);
+  expect_no_more(ring);
   if (ring.port) {
     by_port_.erase(*ring.port);
     hypervisor_.unbind(*ring.port);
@@ -223,6 +223,7 @@ void RingServer::scan(std::size_t count) {
 
 void RingServer::queue(Ring& ring) {
   if (ring.queued || ring.connection == nullptr) return;
+  expect_no_more(ring);
   ring.queued = true;
   backlog_.push_back(&ring);
 }
@@ -259,8 +260,8 @@ void RingServer::turn(Ring& ring, std::size_t budget) {
 }
 
 bool RingServer::may_read(const Ring& ring) const {
-  return (!stopping_ || ring.mid_request()) && !ring.paused && server_->ready_for(*ring.connection) &&
-         ring.connection->outbox.unsent() < kMaxUnsent;
+  return (!stopping_ || ring.mid_request()) && !ring.paused &&
+         server_->ready_for(*ring.connection) && ring.connection->outbox.unsent() < kMaxUnsent;
 }
 
 void RingServer::read(Ring& ring, std::size_t budget) {
@@ -310,23 +311,37 @@ void RingServer::settle(Ring& ring) {
 }
 
 void RingServer::expect(Ring& ring) {
-  if (ring.expected) return;
+  if (ring.look_at_us) return;
   const std::int64_t delay = kFirstLookUs << std::min(ring.looks, kMaxDoublings);
-  const std::int64_t at = server_->clock().monotonic_us() + delay;
-  if (expected_.empty() || at < hurry_at_us_) {
-    hurry_at_us_ = at;
-    hurry_.enable_after(delay);
-  }
-  ring.expected = true;
+  ring.look_at_us = server_->clock().monotonic_us() + delay;
   ++ring.looks;
-  expected_.push_back(&ring);
+  expected_.emplace(*ring.look_at_us, &ring);
+  hurry();
+}
+
+void RingServer::expect_no_more(Ring& ring) {
+  if (!ring.look_at_us) return;
+  expected_.erase({*ring.look_at_us, &ring});
+  ring.look_at_us.reset();
+}
+
+void RingServer::hurry() {
+  if (expected_.empty()) return;
+  const std::int64_t next = expected_.begin()->first;
+  if (hurry_at_us_ && *hurry_at_us_ <= next) return;  // it comes, maybe for nothing
+  hurry_at_us_ = next;
+  hurry_.enable_after(std::max<std::int64_t>(next - server_->clock().monotonic_us(), 0));
 }
 
 void RingServer::look_at_expected() {
-  for (Ring* const ring : std::exchange(expected_, {})) {
-    ring->expected = false;
-    queue(*ring);
+  hurry_at_us_.reset();
+  const std::int64_t now = server_->clock().monotonic_us();
+  while (!expected_.empty() && expected_.begin()->first <= now) {
+    Ring& ring = *expected_.begin()->second;
+    expect_no_more(ring);
+    queue(ring);
   }
+  hurry();
 }
 
 // --- beginning anew, and the end ---------------------------------------------

@@ -12,9 +12,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "daemon/core/rings.hh"
@@ -46,15 +49,15 @@ class RingServer final : public Rings {
 
   // --- Rings -------------------------------------------------------------------
   [[nodiscard]] tl::expected<Port, AttachError> attach(DomId domid, Port remote_port,
-                                                           bool honour_page_port) override;
+                                                       bool honour_page_port) override;
   void serve(DomId domid, Connection& connection, Begin begin) override;
   bool reintroduce(DomId domid, Port remote_port) override;
   void detach(DomId domid) override;
   void pause(DomId domid, bool paused) override;
 
   // --- the loop's side ---------------------------------------------------------
-  /// No new requests; the rest of those that were taken from their ring in part is read, and replies
-  /// still go out.
+  /// No new requests; the rest of those that were taken from their ring in part is read, and
+  /// replies still go out.
   void stop_reading();
   /// True if the end of the process would lose something: half a request, a reply or an event.
   [[nodiscard]] bool unfinished() const;
@@ -90,6 +93,9 @@ class RingServer final : public Rings {
   /// Looks at it again soon, for its guest may go on without a signal.
   void expect(Ring& ring);
   void look_at_expected();
+  void expect_no_more(Ring& ring);
+  /// Sets the timer for whom is to be looked at next.
+  void hurry();
   [[nodiscard]] bool may_read(const Ring& ring) const;
   [[nodiscard]] bool asks_to_reconnect(const Ring& ring) const;
   /// It asks, and its share of the journal allows the record (else it waits like a request).
@@ -113,10 +119,11 @@ class RingServer final : public Rings {
   std::unordered_map<Port, Ring*> by_port_;
   std::unordered_map<const Connection*, Ring*> by_connection_;
   std::deque<Ring*> backlog_;
-  std::vector<Ring*> expected_;
-  Interest hurry_;                ///< set while expected_ is not empty
-  std::int64_t hurry_at_us_ = 0;  ///< for when
-  std::vector<Ring*> touched_;    ///< to be signalled at the end of the pass
+  /// By when they are looked at. One that reads fast must not set the pace for those that never do.
+  std::set<std::pair<std::int64_t, Ring*>> expected_;
+  Interest hurry_;                           ///< set while expected_ is not empty
+  std::optional<std::int64_t> hurry_at_us_;  ///< for when
+  std::vector<Ring*> touched_;               ///< to be signalled at the end of the pass
   /// Detached in this pass: their turn may still be on the stack (J22, XSA-233, XSA-425).
   std::vector<std::unique_ptr<Ring>> gone_;
   std::vector<Connection*> dirty_;  ///< reused by flush()

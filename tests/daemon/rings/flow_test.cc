@@ -1,6 +1,7 @@
 // Bytes through rings: sizes, order, who waits for whom.
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "tests/daemon/rings/ring_fixture.hh"
 
@@ -19,6 +20,7 @@ class RingFlowTest : public RingTest {
     using std::chrono::steady_clock;
     const auto end = steady_clock::now() + std::chrono::milliseconds(500);
     while (guest.got.empty() && steady_clock::now() < end) {
+      clock.now_us += 1000;
       passes();
       drain(guest);
     }
@@ -391,6 +393,36 @@ TEST_F(RingFlowTest, A15_RoomForAReplyIsFoundWithoutASignal) {
   ASSERT_EQ(guest.ring->next()->payload, value);
   ASSERT_FALSE(guest.ring->next().has_value()) << "the second does not fit";
   EXPECT_EQ(take_unsignalled(guest), Texts{value});
+}
+
+// Bug: whenever one ring was looked at without a signal, so were all: a guest that reads fast set
+// the pace for every one that never does.
+TEST_F(RingFlowTest, Bug_AFastGuestDoesNotHaveParkedOnesLookedAt) {
+  const auto later = [this](std::int64_t microseconds) {
+    clock.now_us += microseconds;
+    std::this_thread::sleep_for(std::chrono::microseconds(microseconds + 1000));  // the timer's
+    for (int i = 0; i < 3; ++i) passes();
+  };
+  const std::string message = request(wire::kWrite, zstrings({"/a"}) + "value");
+  const std::string_view half = std::string_view(message).substr(0, protocol::kHeaderSize);
+  const std::string_view rest = std::string_view(message).substr(protocol::kHeaderSize);
+  Guest& parked = introduce(1);
+  parked.ring->put(half);
+  signal(parked);
+  passes();
+  for (int looks = 0; looks < 8; ++looks) later(250 << looks);
+  parked.ring->put(rest);  // it is looked at 64 ms after the last time
+  Guest& fast = introduce(2);
+  fast.ring->put(half);
+  signal(fast);
+  passes();
+  fast.ring->put(rest);
+  later(300);
+  EXPECT_EQ(take(fast), Texts{"OK"});
+  drain(parked);
+  EXPECT_EQ(parked.got, Texts{});
+  later(64'000);
+  EXPECT_EQ(take(parked), Texts{"OK"});
 }
 
 }  // namespace
