@@ -37,6 +37,7 @@ RingInput Ring::receive(std::string& message) {
   if (!reader) return RingInput::kBadIndex;
   seen_ = reader->available();
   message.clear();
+  if (!partial_.empty() && reader->available() == 0) return RingInput::kNeedMore;
   if (!partial_.empty()) message = std::exchange(partial_, {});
 
   if (message.empty()) {

@@ -162,8 +162,8 @@ class ShortJournalRingTest : public RingTest {
   }
 };
 
-// Bug: each new connection was a record that nobody paid for, and a guest whose share of the journal
-// was used up connected anew for ever.
+// Bug: each new connection was a record that nobody paid for, and a guest whose share of the
+// journal was used up connected anew for ever.
 TEST_F(ShortJournalRingTest, Bug_ConnectingForEverDoesNotFillTheJournal) {
   domains.add(1);
   domains.add(2);
@@ -226,6 +226,26 @@ std::uint64_t random_bytes_wanted() {
 }
 
 // Whatever pages and indices say, they concern nobody but their owner.
+// Bug: each look at an empty ring with half a request before it counted as progress, and the guest
+// was signalled for it.
+TEST_F(HostileRingTest, Bug_SpuriousSignalsWithinALongRequestDoNothing) {
+  Guest& guest = introduce(1);
+  const std::string bytes =
+      support::RingGuest::frame(wire::kWrite, zstrings({"/long"}) + std::string(3000, 'x'));
+  const std::size_t put = guest.ring->put(bytes);
+  signal(guest);
+  passes();
+  const auto notified = xen.at(1).notified;
+  for (int i = 0; i < 10; ++i) {
+    signal(guest);
+    passes();
+  }
+  EXPECT_EQ(xen.at(1).notified, notified);
+  send(guest, std::string_view(bytes).substr(put));
+  passes();
+  EXPECT_EQ(take(guest), Texts{"OK"});
+}
+
 TEST_F(HostileRingTest, A16_RandomPagesOfManyDomainsStopNobodyElse) {
   constexpr DomId kVictim = 100;
   constexpr DomId kAttackers = 16;
