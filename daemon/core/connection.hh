@@ -103,6 +103,8 @@ class Connection {
   /// A ring that misbehaved: neither read nor written until it is introduced or connected anew
   /// (A17, A18). Set by Server::freeze(), cleared by Server::reset_ring().
   bool frozen = false;
+  /// Hears of nothing more: its domain is dead, or being taken away (F6).
+  bool deaf = false;
   /// A ConnectionReset{frozen} that the journal could not take; it comes before any other record of
   /// this connection.
   std::optional<bool> owed_reset;

@@ -102,8 +102,8 @@ Lifecycle::Result<void> Lifecycle::destroy(Domain& domain, std::string_view how,
   const DomId domid = domain.domid;
   Connection* connection = domain.connection;
   // F6: it does not hear of its own clean-up.
-  const bool was_frozen = connection != nullptr && connection->frozen;
-  if (connection != nullptr) connection->frozen = true;
+  const bool was_deaf = connection != nullptr && connection->deaf;
+  if (connection != nullptr) connection->deaf = true;
   auto done = clean_nodes(domid, how);
   for (const DomId id : domains_.stubs_of(domid)) {
     if (done) done = record_step(store::DomainTarget{.domid = id, .target = kDomIdInvalid});
@@ -115,7 +115,7 @@ Lifecycle::Result<void> Lifecycle::destroy(Domain& domain, std::string_view how,
   const store::DomainGone gone{.domid = domid};
   if (done) done = completes_request ? record(gone) : record_step(gone);
   if (!done) {
-    if (connection != nullptr) connection->frozen = was_frozen;
+    if (connection != nullptr) connection->deaf = was_deaf;
     return done;
   }
   const bool told = domain.introduced;
@@ -135,6 +135,11 @@ void Lifecycle::forget(Domain& domain) {
 void Lifecycle::die(Domain& domain) {
   const DomId domid = domain.domid;
   rings_.detach(domid);  // a page that stays mapped would keep a zombie
+  if (domain.connection != nullptr) {
+    // Even if the journal refuses the rest: nobody reads what is for it.
+    domain.connection->deaf = true;
+    domain.connection->outbox.clear();
+  }
   if (!destroy(domain, "died")) dead_.insert(domid);
 }
 

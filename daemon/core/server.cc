@@ -225,7 +225,7 @@ void Server::overflow(Connection& connection) {
 
 void Server::send_event(Watch& watch, std::string_view path, Seq required) {
   Connection& connection = *watch.connection;
-  if (connection.doomed || connection.frozen) return;
+  if (connection.doomed || connection.frozen || connection.deaf) return;
   if (path.size() + watch.token.size() + 2 > protocol::kMaxPayload) return;  // B9, XSA-324
   // A guest that reads nothing loses events; its ring cannot be closed (A17).
   if (connection.peer().ring &&

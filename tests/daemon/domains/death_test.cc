@@ -256,6 +256,23 @@ TEST_F(Death, JournalThatRefusesIsTriedAgainAndTheRingGoesAtOnce) {
   EXPECT_EQ(is_introduced(5), "F");
 }
 
+// Bug: until the journal took its end a dead domain was sent events, which nobody reads: each held
+// a request of the guest that caused it.
+TEST_F(Death, Bug_TheDeadWhoseEndTheJournalRefusesHearNothing) {
+  auto& one = guest(5);
+  EXPECT_EQ(put("/a", {"n5"}), "OK");
+  EXPECT_EQ(watch(one, "/a", "t"), "OK");
+  EXPECT_EQ(write(*dom0, "/a", "1"), "OK");
+  journal.append_errno = ENOSPC;
+  kill(5);
+  journal.append_errno = 0;
+  EXPECT_TRUE(one.outbox.empty());
+  EXPECT_EQ(write(*dom0, "/a", "2"), "OK");
+  EXPECT_TRUE(one.outbox.empty());
+  (void)server().tick();
+  EXPECT_EQ(read(*dom0, "/a"), "ENOENT");
+}
+
 TEST_F(Death, JournalThatRefusesAShutdownTellsItLater) {
   (void)guest(5);
   EXPECT_EQ(watch(*dom0, "@releaseDomain", "r"), "OK");
