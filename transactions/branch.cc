@@ -30,8 +30,13 @@ bool touch_named(std::string_view path, std::size_t ancestor_length, const Touch
 
 }  // namespace
 
-Branch::Branch(TxId id, const Head& head, const Caller& caller)
-    : id_(id), caller_(caller), base_seq_(head.seq()), base_(head.tree()), work_(head.tree()) {}
+Branch::Branch(TxId id, const Head& head, const Caller& caller, std::int64_t started_us)
+    : id_(id),
+      started_us_(started_us),
+      caller_(caller),
+      base_seq_(head.seq()),
+      base_(head.tree()),
+      work_(head.tree()) {}
 
 std::string_view Branch::keep(std::string_view bytes) {
   if (bytes.empty()) return {};

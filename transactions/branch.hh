@@ -70,7 +70,7 @@ struct LoggedOperation {
 class Branch {
  public:
   /// A branch of the head as it is now, for `caller`.
-  Branch(TxId id, const Head& head, const Caller& caller);
+  Branch(TxId id, const Head& head, const Caller& caller, std::int64_t started_us = 0);
   /// The branch that an earlier process logged (keep_log()), at the head of this one, which is the
   /// head the branch had met there or a later one. `entries` are those of OpenTransaction, of the
   /// same caller; `limits` are given if the caller has any. Logs on, with the same key.
@@ -86,6 +86,8 @@ class Branch {
   Branch& operator=(const Branch&) = delete;
 
   [[nodiscard]] TxId id() const noexcept { return id_; }
+  /// As it was given: when the client began it, wherever its base is since.
+  [[nodiscard]] std::int64_t started_us() const noexcept { return started_us_; }
   /// The commit the branch starts from; moves forward when rebase() could move it unobservably.
   [[nodiscard]] Seq base_seq() const noexcept { return base_seq_; }
   [[nodiscard]] bool doomed() const noexcept { return doomed_.has_value(); }
@@ -154,6 +156,7 @@ class Branch {
                                                 bool merges) const;
 
   TxId id_;
+  std::int64_t started_us_;
   Caller caller_;
   Seq base_seq_;
   /// Generations within the branch only have to change with every write (B6).

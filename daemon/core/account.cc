@@ -149,8 +149,9 @@ void Account::refill(std::int64_t now_us) noexcept {
   credited_us_ = credits_ == kCredits ? now_us : credited_us_ + income * kCreditIncomeUs;
 }
 
-void Account::lose_credit(std::int64_t now_us) {
-  if (limits_ == nullptr) return;
+void Account::lose_credit(std::int64_t now_us, Seq seq) {
+  if (limits_ == nullptr || seq <= blamed_seq_) return;
+  blamed_seq_ = seq;
   refill(now_us);
   credits_ = std::max(credits_ - 1, -kCredits);
   if (!indebted_) {

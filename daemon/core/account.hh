@@ -86,8 +86,9 @@ class Account final : public transactions::Limits, public std::enable_shared_fro
   // --- pausing ---------------------------------------------------------------
   /// PauseReason bits; 0: its requests may be read.
   [[nodiscard]] std::uint8_t blocked() const noexcept;
-  /// A write of this domain made another's transaction fail.
-  void lose_credit(std::int64_t now_us);
+  /// Its commit `seq` made another's transaction fail. One commit costs one credit, whoever lost by
+  /// it and how often (E13); an older one than was paid for costs nothing any more.
+  void lose_credit(std::int64_t now_us, Seq seq);
   [[nodiscard]] std::int64_t credits() const noexcept { return credits_; }
   /// It appended so many bytes to a journal that has `journal_bytes` now.
   void wrote(std::uint64_t bytes, std::uint64_t journal_bytes);
@@ -127,6 +128,7 @@ class Account final : public transactions::Limits, public std::enable_shared_fro
   Memory memory_;
   std::int64_t credits_ = kCredits;
   std::int64_t credited_us_ = 0;
+  Seq blamed_seq_ = 0;  ///< the newest commit paid for
   std::uint64_t journal_used_ = 0;
   std::uint64_t journal_round_ = 0;
   std::optional<std::int64_t> said_us_;  ///< the last line in the log

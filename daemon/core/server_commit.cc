@@ -181,14 +181,15 @@ Reply Server::start_transaction(Connection& connection) {
   TxId id = connection.next_tx;
   while (id == 0 || connection.branches.contains(id)) ++id;
   connection.next_tx = id + 1;
-  auto branch = std::make_unique<transactions::Branch>(id, head_, connection.caller());
+  const std::int64_t now = clock_.monotonic_us();
+  auto branch = std::make_unique<transactions::Branch>(id, head_, connection.caller(), now);
   if (connection.log != nullptr) {
     branch->keep_log(connection.log->key());
     connection.log->add({.tx_id = id, .kind = transactions::BranchLogEntry::Kind::kStarted});
   }
   add_branch(connection, std::move(branch));
   if (connection.losses >= Guards::kLosses && connection.observed) {
-    guards_.begin(connection.id(), id, connection.observed, clock_.monotonic_us());
+    guards_.begin(connection.id(), id, connection.observed, now);
   }
   scratch_ = std::to_string(id);
   scratch_.push_back('\0');

@@ -16,6 +16,9 @@ namespace {
 /// bytes).
 constexpr std::uint64_t kTreeBytes = 32;
 
+/// E13: transactions of guests are protected for so long.
+constexpr std::int64_t kProtectedUs = 50'000;
+
 /// The path a write names; nothing for what writes nothing, or is no request.
 std::optional<std::string_view> named_path(const Header& header, std::string_view payload) {
   switch (static_cast<MessageType>(header.type)) {
@@ -96,11 +99,14 @@ void Server::lost(Connection& connection, const transactions::Branch& branch,
   if (blocker == nullptr || conflict.blocking_domid == connection.caller().domid) return;
   // A guest that reads what others own must not be able to make them pay for writing it: it would
   // gain by losing.
+  const std::int64_t now = clock_.monotonic_us();
   if (!connection.caller().privileged) {
+    // E13: who holds a transaction open for long must expect to lose it.
+    if (now - branch.started_us() > kProtectedUs) return;
     const auto found = head_.tree().lookup(conflict.path);
     if (transactions::owner_of(*found.ancestor->perms()) == blocker->owner()) return;
   }
-  blocker->lose_credit(clock_.monotonic_us());
+  blocker->lose_credit(now, conflict.blocking_seq);
 }
 
 // --- writes that wait ------------------------------------------------------------

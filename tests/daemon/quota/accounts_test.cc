@@ -122,9 +122,9 @@ TEST_F(AccountsTest, Hit_G6_IsCountedAlwaysAndLoggedOnceIn10Seconds) {
 
 TEST_F(AccountsTest, Credits_E13_PauseAtZeroAndComeBackWithTime) {
   clock.now_us = 10'000'000;
-  for (int i = 0; i < 4; ++i) guest->lose_credit(clock.now_us);
+  for (Seq seq = 1; seq <= 4; ++seq) guest->lose_credit(clock.now_us, seq);
   EXPECT_EQ(guest->blocked(), 0);
-  guest->lose_credit(clock.now_us);
+  guest->lose_credit(clock.now_us, 5);
   EXPECT_EQ(guest->blocked(), daemon::kPauseCredits);
   EXPECT_THAT(settled(), ElementsAre("pause 5"));
   EXPECT_EQ(accounts.next_us(), 10'000'000 + Account::kCreditIncomeUs);
@@ -142,7 +142,7 @@ TEST_F(AccountsTest, Credits_E13_PauseAtZeroAndComeBackWithTime) {
 
 TEST_F(AccountsTest, Credits_E13_WhoHasNoRingHasNone) {
   const auto dom0 = std::make_shared<Account>(accounts, Owner{0, 0});
-  for (int i = 0; i < 100; ++i) dom0->lose_credit(clock.now_us);
+  for (Seq seq = 1; seq <= 100; ++seq) dom0->lose_credit(clock.now_us, seq);
   EXPECT_EQ(dom0->blocked(), 0);
 }
 
@@ -255,7 +255,7 @@ TEST_F(AccountsTest, Highest_H2_IsOfGuestsOnlyAndCanBeReset) {
 }
 
 TEST_F(AccountsTest, Pause_AClosedAccountIsNoLongerSettled) {
-  guest->lose_credit(clock.now_us);
+  guest->lose_credit(clock.now_us, 1);
   std::vector<daemon::Cause> causes;
   for (int i = 0; i < 20; ++i) causes.push_back(std::make_shared<RequestInFlight>(guest));
   accounts.close({5, 1});

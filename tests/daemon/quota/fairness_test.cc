@@ -145,7 +145,7 @@ TEST_F(Fairness, Credits_E13_WritesThatMakeDom0LoseCostOneEach) {
 }
 
 TEST_F(Fairness, Credits_E13_AtZeroTheRingRestsUntilIncomeReturns) {
-  for (int i = 0; i < 5; ++i) guest.account->lose_credit(clock.now_us);
+  for (Seq seq = 1; seq <= 5; ++seq) guest.account->lose_credit(clock.now_us, seq);
   EXPECT_FALSE(server.ready_for(guest));
   server.settle();
   EXPECT_TRUE(rings.paused[5]);
@@ -174,6 +174,49 @@ TEST_F(Fairness, Credits_E13_AGuestCannotMakeAnotherPayForItsOwnNodes) {
   lose("/shared", "1");
   EXPECT_EQ(guest.account->credits(), 4);
   EXPECT_EQ(reader.account->credits(), 5);
+}
+
+// Bug: each transaction that lost by a commit cost the writer a credit, so that a guest with ten
+// open had another one rest after a single write.
+TEST_F(Fairness, Bug_E13_ACommitCostsOneCreditHoweverManyLoseByIt) {
+  auto& reader = make_guest(6);
+  allow_everybody("/shared");
+  const auto lose_by = [&](int writes) {
+    std::vector<std::uint32_t> ids;
+    for (int i = 0; i < 8; ++i) {
+      ids.push_back(start(reader));
+      (void)read(reader, "/shared", ids.back());
+    }
+    for (int i = 0; i < writes; ++i) {
+      EXPECT_EQ(write(guest, "/shared", std::to_string(clock.now_us++)), "OK");
+    }
+    for (const auto id : ids) {
+      EXPECT_EQ(write(reader, "mine", std::to_string(id), id), "OK");
+      EXPECT_EQ(end(reader, id), "EAGAIN");
+    }
+  };
+  lose_by(1);
+  EXPECT_EQ(guest.account->credits(), 4);
+  lose_by(3);
+  EXPECT_EQ(guest.account->credits(), 3);
+}
+
+// Bug: a guest could hold a transaction open for ever and have others pay when it lost.
+TEST_F(Fairness, Bug_E13_OnlyYoungTransactionsOfGuestsAreProtected) {
+  auto& reader = make_guest(6);
+  allow_everybody("/shared");
+  const auto lose_after = [&](daemon::Connection& loser, std::int64_t age_us) {
+    const auto id = start(loser);
+    (void)read(loser, "/shared", id);
+    EXPECT_EQ(write(guest, "/shared", std::to_string(clock.now_us)), "OK");
+    clock.now_us += age_us;
+    EXPECT_EQ(write(loser, "mine", std::to_string(clock.now_us), id), "OK");
+    EXPECT_EQ(end(loser, id), "EAGAIN");
+    return guest.account->credits();
+  };
+  EXPECT_EQ(lose_after(reader, 50'001), 5);
+  EXPECT_EQ(lose_after(reader, 40'000), 4);
+  EXPECT_EQ(lose_after(dom0, 10'000'000), 4) << "five again, and one lost";
 }
 
 // The bar: dom0's transaction of 8 requests on a node that 16 guests hammer.
