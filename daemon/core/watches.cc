@@ -99,6 +99,22 @@ void Watches::fire(const transactions::Fired& fired, const store::Tree& before,
   if (fired.removed && !fired.children_first) fire_below(fired, before, emit);
 }
 
+template <class Tell>
+void Watches::deliver(std::vector<Watch*>& watches, const Audience& audience, const Tell& tell) {
+  sort_for_delivery(watches);
+  const Connection* asked = nullptr;
+  bool may = false;
+  for (Watch* watch : watches) {
+    if (watch->connection != asked) {
+      asked = watch->connection;
+      may = may_hear(asked->caller(), audience.path, audience.old_perms, audience.consult_parent,
+                     audience.tree);
+      ++questions_;
+    }
+    if (may) tell(*watch);
+  }
+}
+
 void Watches::fire_special(std::string_view name, std::optional<DomId> domid,
                            const store::Tree& tree, const Emit& emit) {
   if (size_ == 0) return;
@@ -106,26 +122,22 @@ void Watches::fire_special(std::string_view name, std::optional<DomId> domid,
   if (domid) path += '/' + std::to_string(*domid);
   matches_.clear();
   index_.match(path, [this](Watch* watch) { matches_.push_back(watch); });
-  sort_for_delivery(matches_);
-  for (Watch* watch : matches_) {
-    if (may_hear(watch->connection->caller(), name, {}, true, tree)) emit(*watch, path);
-  }
+  const store::PermRef none;
+  deliver(matches_, {.path = name, .old_perms = none, .consult_parent = true, .tree = tree},
+          [&](Watch& watch) { emit(watch, path); });
 }
 
 void Watches::fire_node(const transactions::Fired& fired, const store::Tree& before,
                         const store::Tree& after, const Emit& emit) {
   matches_.clear();
   index_.match(fired.path, [this](Watch* watch) { matches_.push_back(watch); });
-  sort_for_delivery(matches_);
   const bool in_transaction = !fired.children_first;
-  const store::Tree& tree = fired.removed && !in_transaction ? before : after;
-  for (Watch* watch : matches_) {
-    if (!may_hear(watch->connection->caller(), fired.path, fired.old_perms,
-                  !(fired.removed && in_transaction), tree)) {
-      continue;
-    }
-    emit(*watch, visible_path(*watch, fired.path));
-  }
+  deliver(matches_,
+          {.path = fired.path,
+           .old_perms = fired.old_perms,
+           .consult_parent = !(fired.removed && in_transaction),
+           .tree = fired.removed && !in_transaction ? before : after},
+          [&](Watch& watch) { emit(watch, visible_path(watch, fired.path)); });
 }
 
 void Watches::fire_below(const transactions::Fired& fired, const store::Tree& before,
@@ -136,13 +148,12 @@ void Watches::fire_below(const transactions::Fired& fired, const store::Tree& be
     if (group.empty()) return;
     const std::string_view path = group.front()->path;
     if (const store::Node* node = before.find(path)) {
-      sort_for_delivery(group);
-      for (Watch* watch : group) {
-        if (may_hear(watch->connection->caller(), path, node->perms(), fired.children_first,
-                     before)) {
-          emit(*watch, visible_path(*watch, path));
-        }
-      }
+      deliver(group,
+              {.path = path,
+               .old_perms = node->perms(),
+               .consult_parent = fired.children_first,
+               .tree = before},
+              [&](Watch& watch) { emit(watch, visible_path(watch, path)); });
     }
     group.clear();
   };

@@ -35,6 +35,9 @@ class Watches {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return index_.bytes(); }
+  /// How often permission was asked (D8): for each fired path once per connection that watches it,
+  /// with however many watches.
+  [[nodiscard]] std::uint64_t questions() const noexcept { return questions_; }
 
   /// Called with each event to queue, connections in order of creation, each connection's watches
   /// in order of registration (D10). `path` is as the watcher sees it (D3).
@@ -57,8 +60,20 @@ class Watches {
                  const store::Tree& after, const Emit& emit);
   void fire_below(const transactions::Fired& fired, const store::Tree& before, const Emit& emit);
 
+  /// Who may hear of what (D8): may_hear()'s question without the caller.
+  struct Audience {
+    std::string_view path;
+    const store::PermRef& old_perms;
+    bool consult_parent;
+    const store::Tree& tree;
+  };
+  /// Puts `watches` in order and tells those who may hear.
+  template <class Tell>
+  void deliver(std::vector<Watch*>& watches, const Audience& audience, const Tell& tell);
+
   WatchIndex index_;
   std::size_t size_ = 0;
+  std::uint64_t questions_ = 0;
   std::vector<Watch*> matches_;
 };
 

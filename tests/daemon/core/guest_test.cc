@@ -49,6 +49,32 @@ TEST_F(Guest, Dispatch_B0_1_UnknownTypesAreEnosysForGuestsToo) {
   }
 }
 
+// Bug: each of a guest's watches had the permissions looked up anew.
+TEST_F(Guest, Bug_D8_PermissionIsAskedOncePerConnectionHoweverManyWatchesItHas) {
+  put("/a", {"n0", "r5"});
+  put("/a/secret", {"n0"});
+  auto& other = connect(6);
+  for (int i = 0; i < 50; ++i) {
+    for (const auto* path : {"/", "/a/secret"}) {
+      for (auto* who : {&guest, &other}) {
+        ASSERT_EQ(call(*who, wire::kWatch, zstrings({path, std::to_string(i)})), "OK");
+      }
+    }
+  }
+  const auto asked = [&](const auto& action) {
+    const auto before = server.watches().questions();
+    for (auto* who : {&guest, &other}) (void)take(*who);
+    action();
+    return server.watches().questions() - before;
+  };
+  EXPECT_EQ(asked([&] { EXPECT_EQ(write(dom0, "/a", "1"), "OK"); }), 2U);
+  EXPECT_EQ(take(guest).size(), 50U);
+  EXPECT_THAT(take(other), IsEmpty());
+  EXPECT_EQ(asked([&] { EXPECT_EQ(call(dom0, wire::kRm, zstrings({"/a"})), "OK"); }), 4U);
+  EXPECT_EQ(take(guest).size(), 100U) << "of what is below by the parent's list";
+  EXPECT_THAT(take(other), IsEmpty());
+}
+
 TEST_F(Guest, Path_C4_RelativePathsAreBelowTheGuestsOwn) {
   put("/local/domain/5", {"n5"});
   EXPECT_EQ(write(guest, "data/x", "1"), "OK");
