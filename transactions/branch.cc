@@ -159,7 +159,7 @@ bool Branch::facts_hold(const store::Tree& head) const {
 std::optional<protocol::Error> Branch::refused_at_end(const Head& head, Limits& limits,
                                                       bool merges) const {
   if (!merges) {
-    if (!too_many_nodes(limits, caller_, made_)) return std::nullopt;
+    if (!too_many_nodes(limits, caller_, made_)) return others_refuse(limits, caller_, made_);
     limits.refused(Resource::kNodes, self());
     return protocol::Error::kNospc;
   }

@@ -52,7 +52,8 @@ struct Decision {
   /// unchanged.
   std::span<const store::Change> changes{};
   const Conflict* conflict = nullptr;  ///< kConflict
-  /// kRefused: kNomem for a poisoned branch, kNospc for too many nodes (B13).
+  /// kRefused: kNomem for a poisoned branch and for the memory of others, kNospc for too many nodes
+  /// (B13).
   protocol::Error error = protocol::Error::kNospc;
 };
 

@@ -89,6 +89,17 @@ std::optional<Error> refused_by_limits(Limits& limits, const Caller& caller,
   return std::nullopt;
 }
 
+std::optional<Error> others_refuse(Limits& limits, const Caller& caller, const NodeUsage& made) {
+  const Owner self{caller.domid, caller.incarnation};
+  for (const auto& [owner, share] : made.shares()) {
+    if (owner == self || share.bytes <= 0) continue;
+    if (limits.has_memory(owner, static_cast<std::uint64_t>(share.bytes))) continue;
+    limits.refused(Resource::kMemory, owner);
+    return Error::kNomem;
+  }
+  return std::nullopt;
+}
+
 std::optional<Error> merge_refused_by_limits(Limits& limits, const Caller& caller, store::Tree head,
                                              std::span<const Change> changes) {
   NodeUsage made;
@@ -104,7 +115,7 @@ std::optional<Error> merge_refused_by_limits(Limits& limits, const Caller& calle
     if (!head.apply_run(run, generation + 1, 1)) return std::nullopt;
     generation += run.size();
   }
-  if (!too_many_nodes(limits, caller, made)) return std::nullopt;
+  if (!too_many_nodes(limits, caller, made)) return others_refuse(limits, caller, made);
   limits.refused(Resource::kNodes, {caller.domid, caller.incarnation});
   return Error::kNospc;
 }

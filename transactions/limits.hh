@@ -43,9 +43,14 @@ class Limits {
     std::span<const store::Change> changes, const NodeUsage* pending);
 
 /// May a whole transaction's changes be made on `head`, which is not the version they were made on
-/// first (B13)? O(changes). Errors: kNospc.
+/// first (B13)? O(changes). Errors: kNospc, kNomem as others_refuse().
 [[nodiscard]] std::optional<protocol::Error> merge_refused_by_limits(
     Limits& limits, const Caller& caller, store::Tree head, std::span<const store::Change> changes);
+
+/// G6: do others own more by what the transaction made than they have memory for? Inside it nobody
+/// asked: the caller is charged for what it keeps, not for what becomes theirs. Errors: kNomem.
+[[nodiscard]] std::optional<protocol::Error> others_refuse(Limits& limits, const Caller& caller,
+                                                           const NodeUsage& made);
 
 /// B13: would the caller own too many nodes with those the transaction made?
 [[nodiscard]] bool too_many_nodes(const Limits& limits, const Caller& caller,

@@ -340,6 +340,36 @@ TEST_F(LimitsTest, Transaction_AMovedBaseKeepsTheCount) {
   EXPECT_EQ(in(branch, kWrite, "/g/d").error, Error::kNospc);
 }
 
+// Bug: in a transaction nobody asked whether the owner of a node, another than the caller, has
+// memory for what is written into it.
+TEST_F(LimitsTest, Bug_G6_TheMemoryOfOthersIsCheckedWhenATransactionEnds) {
+  const std::string value(100, 'x');
+  as_dom0(kWrite, "/theirs", "short");
+  ASSERT_TRUE(as_dom0(OperationKind::kSetPerms, "/theirs", {},
+                      list({PermEntry{6, Access::kNone, 1}, PermEntry{5, Access::kBoth, 7}}))
+                  .ok);
+  limits_.full = Owner{6, 1};
+  EXPECT_EQ(guest(kWrite, "/theirs", value), Error::kNomem);
+  const int before = limits_.refusals;
+  Branch here(1, head_, guest_);
+  Branch merged(2, head_, guest_);
+  Branch less(3, head_, guest_);
+  EXPECT_TRUE(in(here, kWrite, "/theirs", value).ok);
+  EXPECT_TRUE(in(merged, kWrite, "/theirs", value).ok);
+  EXPECT_TRUE(in(less, kWrite, "/theirs", value).ok);
+  EXPECT_TRUE(in(less, kWrite, "/theirs", "s").ok);
+  EXPECT_EQ(end(less).kind, Decision::Kind::kCommit) << "G4";
+  EXPECT_EQ(end(here).kind, Decision::Kind::kRefused);
+  EXPECT_EQ(end(here).error, Error::kNomem);
+  as_dom0(kWrite, "/elsewhere");
+  EXPECT_EQ(end(less).kind, Decision::Kind::kCommit);
+  EXPECT_EQ(end(merged).kind, Decision::Kind::kRefused);
+  EXPECT_EQ(end(merged).error, Error::kNomem);
+  EXPECT_GT(limits_.refusals, before);
+  limits_.full.reset();
+  EXPECT_EQ(end(merged).kind, Decision::Kind::kCommit);
+}
+
 TEST_F(LimitsTest, Zero_G1_IsUnlimited) {
   Branch branch(1, head_, guest_);
   for (int i = 0; i < 2000; ++i) {

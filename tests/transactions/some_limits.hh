@@ -1,6 +1,8 @@
 // Limits as plain numbers.
 #pragma once
 
+#include <optional>
+
 #include "transactions/limits.hh"
 
 namespace vxs::transactions::test {
@@ -14,7 +16,9 @@ class SomeLimits final : public Limits {
   std::uint64_t node_size() const noexcept override { return size; }
   std::uint64_t transaction_nodes() const noexcept override { return touched; }
   std::uint64_t nodes_owned() const noexcept override { return owned; }
-  bool has_memory(const Owner&, std::uint64_t bytes) const noexcept override {
+  std::optional<Owner> full{};  // has no memory left
+  bool has_memory(const Owner& owner, std::uint64_t bytes) const noexcept override {
+    if (full == owner) return bytes == 0;
     return memory == 0 || used + bytes <= memory;
   }
   void saw(Resource, std::uint64_t) noexcept override {}
