@@ -38,6 +38,9 @@ void Accounts::close(const Owner& owner) {
   std::erase_if(touched_, [&](const auto& one) { return one.get() == &account; });
   std::erase_if(indebted_, [&](const auto& one) { return one.get() == &account; });
   account.touched_ = account.indebted_ = false;
+  // Its nodes may keep it: what is opened again owes nothing, for nobody would let it go on.
+  account.credits_ = Account::kCredits;
+  account.above_soft_ = false;
   if (account.level(Quota::kNodes).now != 0) return;
   if (last_ == &account) last_ = nullptr;
   accounts_.erase(found);

@@ -265,5 +265,24 @@ TEST_F(AccountsTest, Pause_AClosedAccountIsNoLongerSettled) {
   EXPECT_EQ(guest->level(Quota::kOutstanding).now, 0U);
 }
 
+// Bug: it rested for ever, for nobody gave credits to one that had been closed.
+TEST_F(AccountsTest, Bug_AnAccountThatIsOpenedAgainOwesNothing) {
+  limits[Quota::kSoftMemory] = 1000;
+  guest->add_nodes(1, 2000);  // they keep the account
+  for (Seq seq = 1; seq <= 10; ++seq) guest->lose_credit(clock.now_us, seq);
+  EXPECT_EQ(guest->blocked(), daemon::kPauseCredits);
+  accounts.close({5, 1});
+  clock.now_us += 1'000;
+  const auto again = accounts.open({5, 1}, limits);
+  ASSERT_EQ(again, guest);
+  EXPECT_EQ(again->credits(), Account::kCredits);
+  EXPECT_EQ(again->blocked(), 0);
+  EXPECT_THAT(settled(), IsEmpty());
+  clock.now_us += 10'000'000;
+  observer.warnings.clear();
+  again->add_nodes(0, 1);
+  EXPECT_THAT(observer.warnings, ElementsAre(HasSubstr("soft-memory")));
+}
+
 }  // namespace
 }  // namespace vxs::test
