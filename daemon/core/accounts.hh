@@ -42,10 +42,8 @@ class Accounts final : public transactions::NodeLedger {
 
   /// nullptr if it neither owns nodes nor is open. Valid until the next change.
   [[nodiscard]] Account* find(const transactions::Owner& owner) const;
-  [[nodiscard]] const std::map<transactions::Owner, std::shared_ptr<Account>>& all()
-      const noexcept {
-    return accounts_;
-  }
+  using Map = std::map<transactions::Owner, std::shared_ptr<Account>>;
+  [[nodiscard]] const Map& all() const noexcept { return accounts_; }
   /// The account that is open for `domid`; nullptr if none is.
   [[nodiscard]] Account* open_of(DomId domid) const;
 
@@ -88,7 +86,7 @@ class Accounts final : public transactions::NodeLedger {
   Observer& observer_;
   const Domains& domains_;
   std::uint64_t journal_budget_;
-  std::map<transactions::Owner, std::shared_ptr<Account>> accounts_;
+  Map accounts_;
   Account* last_ = nullptr;  ///< the one adjust() used last
   std::size_t open_count_ = 0;
   std::array<std::uint64_t, config::kQuotaCount> highest_{};

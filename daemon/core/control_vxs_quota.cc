@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "daemon/core/control_quota.hh"
 #include "daemon/core/server.hh"
 #include "protocol/arguments.hh"
@@ -10,6 +13,7 @@ namespace {
 using protocol::Error;
 
 constexpr std::string_view kMoreRoom = "more 65535\n";
+constexpr std::string_view kOmittedRoom = "omitted 18446744073709551615\n";
 
 std::string pause_words(std::uint8_t reasons) {
   std::string words;
@@ -37,6 +41,29 @@ std::string describe(const Account& account) {
   return text;
 }
 
+/// All lives of one domid, and `at` behind them: a page begins with a domid, so none may be cut.
+/// The one that has the ring comes first, then those that left nodes behind, the latest first; what
+/// does not fit a page of its own is only counted.
+std::string describe_lives(const Accounts::Map& accounts, Accounts::Map::const_iterator& at) {
+  const DomId domid = at->first.domid;
+  std::vector<const Account*> lives;
+  for (; at != accounts.end() && at->first.domid == domid; ++at) {
+    lives.insert(lives.begin(), at->second.get());
+  }
+  std::stable_partition(lives.begin(), lives.end(),
+                        [](const Account* account) { return account->limited(); });
+  std::string text;
+  for (std::size_t i = 0; i < lives.size(); ++i) {
+    const std::string one = describe(*lives[i]);
+    if (text.size() + one.size() + kOmittedRoom.size() + kMoreRoom.size() >=
+        protocol::kMaxPayload) {
+      return text + fmt::format("omitted {}\n", lives.size() - i);
+    }
+    text += one;
+  }
+  return text;
+}
+
 }  // namespace
 
 ControlResult control_vxs_quota(Server& server, ControlArgs args) {
@@ -49,10 +76,11 @@ ControlResult control_vxs_quota(Server& server, ControlArgs args) {
   }
   std::string reply;
   const auto& accounts = server.accounts().all();
-  for (auto at = accounts.lower_bound({first, 0}); at != accounts.end(); ++at) {
-    const std::string text = describe(*at->second);
+  for (auto at = accounts.lower_bound({first, 0}); at != accounts.end();) {
+    const DomId domid = at->first.domid;
+    const std::string text = describe_lives(accounts, at);
     if (reply.size() + text.size() + kMoreRoom.size() >= protocol::kMaxPayload) {
-      return reply + fmt::format("more {}\n", at->first.domid);
+      return reply + fmt::format("more {}\n", domid);
     }
     reply += text;
   }
