@@ -63,7 +63,7 @@ class World {
   void check_head() const { RC_ASSERT(same_content(head_.tree(), oracle_)); }
 
  private:
-  inline static const std::vector<PermEntry> kRoot{{.domid = 0, .access = Access::kRead}};
+  inline static const std::vector<PermEntry> kRoot{{.domid = 0, .access = protocol::Access::kRead}};
 
   store::Tree initial() {
     const auto perms = table_.intern(kRoot);
