@@ -55,11 +55,12 @@ class Connection {
     std::string command;  ///< the peer's command name, from its first request on; any bytes
     std::uint32_t features = kSocketFeatures;
     bool ring = false;  ///< served by Rings, else by SocketServer
-    /// Its session outlives the process: its watches are records of the journal (design §6).
+    /// Its session outlives the process: its watches are records of the journal (design §6). So it
+    /// is with every ring.
     bool kept = false;
   };
 
-  explicit Connection(Peer peer) : peer_(std::move(peer)) {}
+  explicit Connection(Peer peer) : peer_(std::move(peer)) { peer_.kept |= peer_.ring; }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

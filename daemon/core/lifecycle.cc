@@ -194,7 +194,6 @@ void Lifecycle::connect(Domain& domain, ConnectionId id, Rings::Begin begin,
   peer.caller.privileged = domain.domid == domains_.control_domid();
   peer.features = domain.features();
   peer.ring = true;
-  peer.kept = true;
   server_.note_connection_id(id);
   Connection& connection = server_.add_connection(std::move(peer));
   domain.connection = &connection;
