@@ -210,6 +210,7 @@ void SocketServer::resume(KeptConnections::Survivor survivor, const store::Recov
     if (frame.status == protocol::DecodeStatus::kFrame) {
       server_.answer_carried_out(*added.connection, frame.header, frame.payload, done->second);
       added.in_handled += frame.consumed;
+      added.answered_to = added.output->base() + added.output->view().size();
     }
   }
   publish(added);
@@ -223,12 +224,20 @@ std::string_view SocketServer::unhandled(const Client& client) const {
   return std::string_view(client.input).substr(client.handled);
 }
 
+bool SocketServer::is_answered(const Client& client) const {
+  // A reply that waits for nothing itself may stand behind an event that does.
+  return !client.connection->pending &&
+         (client.slot == nullptr ||
+          client.output->base() + client.connection->outbox.may_leave() >= client.answered_to);
+}
+
 void SocketServer::publish(Client& client) {
   const Connection& connection = *client.connection;
   WireSlot& slot = *client.slot;
   auto progress = slot.progress();
   // A request and its reply count as one: neither before the reply may leave.
-  if (!connection.pending) {
+  const bool answered = is_answered(client);
+  if (answered) {
     progress.in_begin = client.in_handled;
     progress.handled = connection.ordinal;
     progress.log_end = slot.log().end();
@@ -238,7 +247,7 @@ void SocketServer::publish(Client& client) {
   progress.out_begin = client.output->base();
   progress.out_end = client.output->base() + connection.outbox.may_leave();
   slot.publish(progress);
-  if (!connection.pending) client.log->compact(server_.head().perm_table());
+  if (answered) client.log->compact(server_.head().perm_table());
 }
 
 void SocketServer::receive_kept(Client& client) {
@@ -338,7 +347,7 @@ void SocketServer::serve(Client& client, std::size_t budget) {
 std::size_t SocketServer::handle_frames(Client& client, std::string_view bytes,
                                         std::size_t budget) {
   std::size_t used = 0;
-  while (budget > 0 && server_.ready_for(*client.connection) &&
+  while (budget > 0 && server_.ready_for(*client.connection) && is_answered(client) &&
          client.connection->outbox.unsent() < kMaxUnsent) {
     const auto decoded = protocol::decode_frame(bytes.substr(used));
     if (decoded.status == protocol::DecodeStatus::kNeedMore) break;
@@ -370,12 +379,14 @@ void SocketServer::handle_kept(Client& client, const protocol::DecodeResult& fra
     server_.handle(connection, frame.header, frame.payload);
     kept_->end_request();
   }
+  client.answered_to = client.output->base() + client.output->view().size();
   publish(client);
 }
 
 void SocketServer::queue(Client& client) {
   if (client.queued || stopping_ || client.broken || !has_request(client)) return;
-  if (!server_.ready_for(*client.connection)) return;  // flush() queues it when it was released
+  if (!server_.ready_for(*client.connection) || !is_answered(client))
+    return;  // flush() queues it when it was released
   if (client.connection->outbox.unsent() >= kMaxUnsent) return;  // send() queues it again
   client.queued = true;
   backlog_.push_back(&client);

@@ -55,10 +55,11 @@ class SocketServer {
   struct Client {
     process::Descriptor fd;
     Connection* connection = nullptr;
-    WireSlot* slot = nullptr;      ///< of a kept one
-    SlotBytes* output = nullptr;   ///< its outbox's
-    std::unique_ptr<SlotLog> log;  ///< of its transactions
-    std::uint64_t in_handled = 0;  ///< up to this position of its input requests were begun
+    WireSlot* slot = nullptr;       ///< of a kept one
+    SlotBytes* output = nullptr;    ///< its outbox's
+    std::unique_ptr<SlotLog> log;   ///< of its transactions
+    std::uint64_t in_handled = 0;   ///< up to this position of its input requests were begun
+    std::uint64_t answered_to = 0;  ///< where the output of the last request ends
     Interest read;
     Interest write;
     std::string input;        ///< read, not yet handled; at most one read more than a frame
@@ -81,6 +82,8 @@ class SocketServer {
   void resume(KeptConnections::Survivor survivor, const store::RecoveryReport& report);
   /// Makes what the client may be sent, and how far its requests are, outlive the process.
   void publish(Client& client);
+  /// Whether the last request's reply may leave. The next one waits for that (kept ones).
+  [[nodiscard]] bool is_answered(const Client& client) const;
   [[nodiscard]] std::string_view unhandled(const Client& client) const;
   void receive_kept(Client& client);
   void handle_kept(Client& client, const protocol::DecodeResult& frame);
