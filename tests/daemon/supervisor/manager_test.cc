@@ -174,7 +174,7 @@ TEST_F(SupervisorUnderSystemd, ASystemdThatDoesNotReadStallsNobody) {
 }
 
 TEST_F(SupervisorUnderSystemd, TheWatchdogIsToldBySupervisorAndDaemonIsWatchedByIt) {
-  Supervised supervised(launch({{"WATCHDOG_USEC", "600000"}}));
+  Supervised supervised(launch({{"WATCHDOG_USEC", "2000000"}}));
   Client client(supervised.socket());
   ASSERT_EQ(client.ask(Ask::kPing, 1), 1U);
   EXPECT_TRUE(eventually([&] { return said("WATCHDOG=1") >= 3; }));
