@@ -501,6 +501,7 @@ void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
 
 void Daemon::shut_down() {
   spdlog::info("stopping: writing a checkpoint and bringing history up to date");
+  if (keeper_ != nullptr) keeper_->stopping();
   sockets_->stop_reading();
   if (rings_) rings_->stop_reading();
   server_->end_of_pass();

@@ -126,7 +126,9 @@ int main(int argc, char** argv) {
     return config.error().exit_code;
   }
   (void)process::raise_descriptor_limit();
-  auto startup = config->daemonize
+  // A daemon whose supervisor died starts this one in its place: there is nobody to go away from.
+  const bool successor = std::getenv(supervisor::kAdoptVariable) != nullptr;
+  auto startup = config->daemonize && !successor
                      ? process::Startup::in_background()
                      : process::StartResult<process::Startup>(process::Startup::in_foreground());
   if (!startup) {
@@ -135,7 +137,7 @@ int main(int argc, char** argv) {
   }
   int code = 1;
   try {
-    code = config->daemonize && config->keep_connections
+    code = successor || (config->daemonize && config->keep_connections)
                ? supervise(argc, argv, environment.working_directory, *startup)
                : serve(*config, *startup);
   } catch (const std::exception& error) {

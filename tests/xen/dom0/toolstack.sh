@@ -10,6 +10,12 @@ xs() {
 xl() { timeout -s KILL 90 /usr/sbin/xl "$@"; }
 
 daemon_pid() { tr -d ' \n' <"$daemon_pid_file"; }
+# The daemon proper, where the pid file names its supervisor.
+supervised_pid() {
+  local pid
+  pid=$(daemon_pid)
+  cut -d ' ' -f 1 "/proc/$pid/task/$pid/children"
+}
 daemon_alive() { kill -0 "$(daemon_pid)" 2>/dev/null; }
 daemon_answers() { xs read / >/dev/null 2>&1; }
 start_daemon() {
