@@ -34,7 +34,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 
 std::vector<std::string> environment_for(int channel) {
   std::vector<std::string> result;
-  const std::string ours = std::string(kChannelVariable) + "=";
+  std::string ours = kChannelVariable;
+  ours.push_back('=');
   for (char** entry = environ; *entry != nullptr; ++entry) {
     if (std::string_view(*entry).substr(0, ours.size()) != ours) result.emplace_back(*entry);
   }
