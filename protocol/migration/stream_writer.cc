@@ -186,7 +186,7 @@ bool StreamWriter::put(const End&) {
 bool StreamWriter::put(const Unknown&) { return false; }
 
 bool StreamWriter::put(const Record& record) {
-  return std::visit([this](const auto& each) { return put(each); }, record);
+  return std::visit([this](const auto& each) { return this->put(each); }, record);
 }
 
 }  // namespace vxs::protocol::migration
