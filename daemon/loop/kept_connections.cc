@@ -18,6 +18,23 @@ namespace {
 constexpr const char* kAreaName = "wire-area";
 /// Died while this request was carried out, twice in a row: it is not tried a third time.
 constexpr unsigned kPoisonCrashes = 2;
+/// Slots of an area: as many as there is address space for, which TSan needs for itself.
+#if defined(VXS_TSAN)
+constexpr std::uint32_t kSlots = 256;
+#else
+constexpr std::uint32_t kSlots = 8192;
+#endif
+constexpr std::uint32_t kFewestSlots = 256;
+
+tl::expected<std::unique_ptr<WireArea>, std::string> create_area() {
+  for (std::uint32_t slots = kSlots;; slots /= 2) {
+    auto created = WireArea::create({.slots = slots});
+    if (created && slots < kSlots) {
+      spdlog::warn("address space is short: {} connections are kept at most", slots);
+    }
+    if (created || slots <= kFewestSlots) return created;
+  }
+}
 
 std::string client_name(std::uint64_t number) {
   return fmt::format("{}{}", supervisor::kClientPrefix, number);
@@ -43,7 +60,7 @@ tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::ope
     }
   }
   if (!area) {
-    auto created = WireArea::create({});
+    auto created = create_area();
     if (!created) return tl::unexpected(created.error());
     area = std::move(*created);
     std::uint64_t secret = 0;
