@@ -271,8 +271,9 @@ TEST_P(Kept, ManyRestartsLeakNothing) {
   for (int i = 0; i < 100 && descriptors(supervisor_.pid()) > of_supervisor; ++i) {
     std::this_thread::sleep_for(20ms);
   }
-  EXPECT_EQ(descriptors(supervisor_.pid()), of_supervisor);
-  EXPECT_LE(descriptors(daemon()), of_daemon + 1);
+  EXPECT_LE(descriptors(supervisor_.pid()), of_supervisor);
+  // Its history may have files open at the moment; a leak would be one for each restart.
+  EXPECT_LE(descriptors(daemon()), of_daemon + 10);
 }
 
 TEST_P(Kept, TheSupervisorEndsWithItsDaemonWhenItIsToldTo) {
