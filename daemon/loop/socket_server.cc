@@ -478,12 +478,11 @@ void SocketServer::close_if_done(Client& client) {
   client.read.disable();
   client.write.disable();
   const auto found = clients_.find(client.connection);
-  if (client.slot != nullptr) {
-    server_.session_closed(*client.connection);
-    kept_->end(*client.slot, std::move(client.fd));
-  }
-  client.fd.reset();
+  if (client.slot != nullptr) server_.session_closed(*client.connection);
+  // Its outbox and the log of its transactions lie in the slot: they go before it.
   server_.remove_connection(*client.connection);
+  if (client.slot != nullptr) kept_->end(*client.slot, std::move(client.fd));
+  client.fd.reset();
   closed_.push_back(std::move(found->second));
   clients_.erase(found);
 }
