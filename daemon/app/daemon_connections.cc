@@ -1,0 +1,81 @@
+// Connections that outlive the process: taking them up, and the supervisor that keeps them.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+
+#include "daemon/app/daemon.hh"
+
+namespace vxs::daemon {
+namespace {
+
+/// How the daemon before ended, as wait(2) tells.
+std::string describe_end(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("a death of signal {}", WTERMSIG(status));
+  return fmt::format("an end with status {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+void Daemon::open_connections(keeper::Inheritance& inheritance) {
+  if (!config_.keep_connections) {
+    if (keeper_ != nullptr) KeptConnections::forget_all(*keeper_, inheritance);
+    return;
+  }
+  if (keeper_ == nullptr) {
+    spdlog::warn(
+        "no supervisor: clients lose their connections when this daemon ends. Start it as "
+        "\"vxenstored-supervise -- vxenstored -N ...\", or say --connections volatile");
+    return;
+  }
+  auto kept = KeptConnections::open(*keeper_, inheritance);
+  if (!kept) {
+    spdlog::error("clients lose their connections when this daemon ends: {}", kept.error());
+    KeptConnections::forget_all(*keeper_, inheritance);
+    return;
+  }
+  kept_ = std::move(*kept);
+  if (kept_->restarts() == 0) return;
+  spdlog::info("taking up {} connections after {}", kept_->open_count(),
+               describe_end(inheritance.previous_status));
+  replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);
+}
+
+/// After rings and domains: what a client's last request did may concern them.
+void Daemon::resume_connections() {
+  if (kept_) {
+    const bool lost = report_.fresh || history_taken_at_ != 0 || !report_.damage.empty();
+    const std::size_t closed = lost ? kept_->forget_all() : 0;
+    if (closed > 0) {
+      spdlog::error("closing {} connections: the state they knew is not what was recovered",
+                    closed);
+    }
+    sockets_->resume(report_);
+    if (replayed_) server_->fire_again(*replayed_);
+    replayed_.reset();
+  }
+  server_->forget_lost_sessions(report_.system);
+  server_->end_of_pass();
+  flush();
+}
+
+void Daemon::start_keeper() {
+  keeper_->start(
+      loop_, {.accepted =
+                  [this](const std::string& name, process::Descriptor fd) {
+                    const auto number = KeptConnections::client_number(name);
+                    if (!kept_ || !number) keeper_->release(name);
+                    if (number) sockets_->accepted(*number, std::move(fd));
+                  },
+              .died =
+                  [](bool successor) {
+                    successor ? spdlog::error("the supervisor died; another one is started")
+                              : spdlog::error("the supervisor died: nobody accepts new clients");
+                  },
+              .replaced =
+                  [this] {
+                    spdlog::info("supervisor {} took over", keeper_->supervisor_pid());
+                    if (tell_pid_) tell_pid_(keeper_->supervisor_pid());
+                  }});
+}
+
+}  // namespace vxs::daemon

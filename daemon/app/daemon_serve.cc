@@ -1,0 +1,194 @@
+// Serving: passes of the loop, housekeeping, checkpoints, and the end.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "daemon/app/daemon.hh"
+
+namespace vxs::daemon {
+namespace {
+
+constexpr std::int64_t kHousekeepingUs = 250'000;
+/// While open transactions pin too much.
+constexpr std::int64_t kPinsUs = 10'000;
+constexpr std::int64_t kHistoryPatienceMs = 5000;
+constexpr std::int64_t kSyncPatienceUs = 2'000'000;
+/// For guests to read their replies, and to end what they have begun, before a stop.
+constexpr std::int64_t kRingPatienceUs = 200'000;
+/// A checkpoint is due when replaying the journal since the last one would take long to start with.
+constexpr std::uint64_t kCheckpointBytes = 32U << 20;
+
+}  // namespace
+
+void Daemon::run() {
+  Interest timer;
+  timer = loop_.timer([this, &timer] {
+    housekeeping();
+    timer.enable_after(kHousekeepingUs);
+  });
+  timer.enable_after(kHousekeepingUs);
+  pins_ = loop_.timer([this] {
+    if (server_->move_old_bases()) pins_.enable_after(kPinsUs);
+  });
+  wake_ = loop_.timer([this] {
+    wake_at_.reset();
+    server_->wake();
+  });
+
+  if (history_) history_->start(history_border_, history_taken_at_);
+  if (keeper_ != nullptr) start_keeper();
+  sockets_->start();
+  while (!stopping_) one_pass();
+  shut_down();
+}
+
+void Daemon::one_pass() {
+  loop_.run_once(sockets_->has_backlog() || (rings_ && rings_->has_backlog()));
+  sockets_->serve_backlog();
+  if (rings_) rings_->serve_backlog();
+  server_->end_of_pass();
+  flush();
+  server_->settle();
+  set_alarm();
+  tell_checkpointer();
+  if (journal_->wants_preparation()) journal_->prepare();
+}
+
+/// Guests may wait for less than housekeeping's interval.
+void Daemon::set_alarm() {
+  const auto next = server_->next_wake_us();
+  if (!next || (wake_at_ && *wake_at_ <= *next)) return;
+  wake_at_ = next;
+  wake_.enable_after(std::max<std::int64_t>(*next - clock_.monotonic_us(), 0));
+}
+
+void Daemon::flush() {
+  const Seq released = server_->released_seq();
+  sockets_->flush();
+  if (rings_) rings_->flush();
+  if (kept_) kept_->published(released);
+}
+
+// Every pass, so that a rollback is told before what was appended after it counts as safe.
+void Daemon::tell_checkpointer() {
+  if (!checkpointer_->busy()) return;
+  if (server_->counters().rollbacks != checkpoint_rollbacks_) checkpointer_->rolled_back();
+  checkpointer_->progressed(journal_->safe_seq());
+}
+
+void Daemon::housekeeping() {
+  if (keeper_ != nullptr) keeper_->alive();
+  if (server_->tick()) pins_.enable_after(kPinsUs);
+  if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
+  const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
+  if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
+      (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {
+    start_checkpoint();
+  }
+}
+
+store::CheckpointMeta Daemon::checkpoint_meta(Seq seq, bool clean) {
+  return store::CheckpointMeta{.seq = seq,
+                               .time_us = clock_.wall_us(),
+                               .boot_id = boot_id_,
+                               .starts = starts_,
+                               .last_connection = server_->next_connection_id() - 1,
+                               .clean_shutdown = clean};
+}
+
+void Daemon::start_checkpoint() {
+  checkpoint_rollbacks_ = server_->counters().rollbacks;
+  checkpointer_->start(checkpoint_meta(journal_->last_seq(), false), head_->tree());
+}
+
+void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
+  if (!result && result.error().code == ECANCELED) {
+    spdlog::warn("checkpoint {} was dropped: {}", seq, result.error().what);
+    return;
+  }
+  if (!result) {
+    spdlog::error("checkpoint {} could not be written ({}); the journal is kept", seq,
+                  result.error().what);
+    return;
+  }
+  journal_->checkpoint_done(seq);
+  if (!config_.history) {
+    journal_->history_done(seq);
+    return;
+  }
+  // State never fails because of history (design §5): what it did not take in time it gets as one
+  // commit.
+  const bool short_of_room = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
+  if (short_of_room && history_ && history_->durable_seq() < seq) {
+    spdlog::error(
+        "history lags behind (Seq {} of {}) and the journal's budget is nearly used up: "
+        "giving up the records up to {}; history will show them as one gap commit",
+        history_->durable_seq(), journal_->last_seq(), seq);
+    journal_->history_done(seq);
+  }
+}
+
+void Daemon::shut_down() {
+  spdlog::info("stopping: writing a checkpoint and bringing history up to date");
+  if (keeper_ != nullptr) keeper_->stopping();
+  sockets_->stop_reading();
+  if (rings_) rings_->stop_reading();
+  server_->end_of_pass();
+  flush();
+  finish_rings();
+  wait_until_safe();  // what was done is answered
+  flush();
+  if (history_) {
+    history_->stop(kHistoryPatienceMs, [this] {
+      // Domains may end meanwhile.
+      loop_.run_once(true);
+      server_->end_of_pass();
+      tell_checkpointer();
+    });
+    wait_until_safe();
+    if (history_->durable_seq() < journal_->safe_seq()) {
+      spdlog::warn("history stops at Seq {} of {}; it continues at the next start",
+                   history_->durable_seq(), journal_->safe_seq());
+    }
+    history_.reset();
+  }
+  if (!report_.damage.empty()) return;  // nothing in a damaged journal's directory is touched
+  if (journal_->safe_seq() != journal_->last_seq()) {
+    spdlog::error("the last records did not become safe: no checkpoint is written");
+    return;
+  }
+  const auto written =
+      checkpointer_->write_now(checkpoint_meta(journal_->last_seq(), true), head_->tree());
+  if (!written) {
+    spdlog::error("the last checkpoint could not be written ({}); the journal has everything",
+                  written.error().what);
+  }
+}
+
+/// With `disk` the last batch may still be on its way.
+void Daemon::wait_until_safe() {
+  const auto until = clock_.monotonic_us() + kSyncPatienceUs;
+  while (journal_->safe_seq() < journal_->last_seq() && !journal_->failing() &&
+         clock_.monotonic_us() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  server_->journal_progressed();
+}
+
+// What is half in a ring and half here ends with the process, and a guest does not ask again.
+void Daemon::finish_rings() {
+  const auto until = clock_.monotonic_us() + kRingPatienceUs;
+  while (rings_ && rings_->unfinished() && clock_.monotonic_us() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    loop_.run_once(true);
+    rings_->serve_backlog();
+    server_->end_of_pass();
+    flush();
+    server_->settle();
+  }
+}
+
+}  // namespace vxs::daemon
