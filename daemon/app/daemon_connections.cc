@@ -35,8 +35,9 @@ void Daemon::open_connections(keeper::Inheritance& inheritance) {
   }
   kept_ = std::move(*kept);
   if (kept_->restarts() == 0) return;
-  spdlog::info("taking up {} connections after {}", kept_->open_count(),
-               describe_end(inheritance.previous_status));
+  spdlog::info(
+      "taking up {} connections after {}", kept_->open_count(),
+      inheritance.starts == 1 ? "a live update" : describe_end(inheritance.previous_status));
   replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);
 }
 

@@ -1,5 +1,6 @@
 // vxenstored: the Xenstore daemon. In daemon form this process becomes the supervisor, and starts
-// itself once more with -N as the daemon (design §6).
+// itself once more with -N as the daemon (design §6). So it does with -U, which a C daemon that was
+// told to become us adds to its own command line.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -11,7 +12,10 @@
 #include <utility>
 
 #include "daemon/app/daemon.hh"
+#include "daemon/app/host.hh"
+#include "daemon/app/initial_tree.hh"
 #include "daemon/config/options.hh"
+#include "daemon/hypervisor/domain_list.hh"
 #include "daemon/keeper/keeper.hh"
 #include "daemon/logging/log.hh"
 #include "daemon/process/daemon_form.hh"
@@ -20,14 +24,11 @@
 #include "daemon/process/signals.hh"
 #include "daemon/process/xen_probe.hh"
 #include "daemon/supervisor/supervisor.hh"
+#include "daemon/swap/take_over.hh"
 
 namespace {
 
 using namespace vxs;
-
-/// Tells the daemon that its supervisor is of the daemon form: it has no terminal to talk to.
-constexpr const char* kFormVariable = "VXENSTORED_FORM";
-constexpr const char* kDaemonForm = "daemon";
 
 /// The listening socket's name at the supervisor, which accepts on one whose name begins so.
 constexpr const char* kAcceptedOn = "listen";
@@ -47,8 +48,7 @@ int serve(const config::Config& config, process::Startup& startup) {
     startup.fail(text);
     return 1;
   };
-  const char* form = std::getenv(kFormVariable);
-  const bool in_daemon_form = form != nullptr && std::string_view(form) == kDaemonForm;
+  const bool in_daemon_form = process::supervisor_in_daemon_form();
   keeper::Inheritance inheritance;
   auto keeper = keeper::Keeper::adopt(inheritance);
   if (!keeper) return fail(keeper.error().text);
@@ -91,19 +91,26 @@ int serve(const config::Config& config, process::Startup& startup) {
   return 0;
 }
 
-/// The daemon form with kept connections. `directory`: where the command line was given.
-int supervise(int argc, char** argv, const std::string& directory, process::Startup& startup) {
+/// The supervisor of a daemon of this binary. `directory`: where the command line was given.
+supervisor::Options supervise_ourselves(int argc, char** argv, const std::string& directory,
+                                        bool in_daemon_form) {
   supervisor::Options options;
   options.command.assign(argv, argv + argc);
   options.command.insert(options.command.begin() + 1, "-N");
   options.binary = "/proc/self/exe";
+  if (in_daemon_form) process::name_daemon_form();
+  ::setenv(config::kDirectoryVariable, directory.c_str(), 1);
+  return options;
+}
+
+/// The daemon form with kept connections.
+int supervise(int argc, char** argv, const std::string& directory, process::Startup& startup) {
+  auto options = supervise_ourselves(argc, argv, directory, true);
   bool ready = false;
   options.on_ready = [&] {
     ready = true;
     startup.succeed();
   };
-  ::setenv(kFormVariable, kDaemonForm, 1);
-  ::setenv(config::kDirectoryVariable, directory.c_str(), 1);
   logging::start(logging::Target::kSyslog);
   const auto ended = supervisor::run(options);
   if (!ended) {
@@ -111,6 +118,60 @@ int supervise(int argc, char** argv, const std::string& directory, process::Star
     return 1;
   }
   if (!ready) startup.fail(fmt::format("the daemon ended with status {} while it started", *ended));
+  return *ended;
+}
+
+std::vector<daemon::DomainInfo> living_domains(const config::Config& config) {
+  if (!process::find_xen(config.xen).present) return {};
+  const auto list = daemon::DomainList::open();
+  const auto all = list ? list->all() : daemon::HypervisorResult<std::vector<daemon::DomainInfo>>();
+  if (!list) spdlog::error("live update: {}", list.error());
+  return all.value_or(std::vector<daemon::DomainInfo>());
+}
+
+/// -U: goes on for the C daemon this process was (H7). There is no READY, no socket to make and
+/// nobody who waits: the clients do not know.
+int take_over(int argc, char** argv, const config::Config& config, const std::string& directory) {
+  auto options = supervise_ourselves(argc, argv, directory, config.daemonize);
+  logging::start(config.daemonize ? logging::Target::kSyslog : logging::Target::kStandardError);
+  if (!config.keep_connections) {
+    spdlog::warn(
+        "clients and guests were told nothing of this change: their connections are kept, "
+        "whatever was configured");
+    options.command.insert(options.command.end(),
+                           {"--durability", "process", "--connections", "kept"});
+  }
+  const auto env = store::make_posix_env();
+  store::TreeStats stats;
+  store::PermTable perms;
+  auto taken =
+      swap::take_over(config, {.env = *env,
+                               .perms = perms,
+                               .tree = daemon::initial_tree(stats, perms, config.control_domid),
+                               .boot_id = daemon::boot_id(),
+                               .time_us = daemon::SystemClock().wall_us(),
+                               .domains = living_domains(config)});
+  if (!taken) {
+    spdlog::critical(
+        "live update: {}. The daemon before is gone, and this one cannot go on for it; its state "
+        "is in {}, which `vxs import` reads",
+        taken.error().text, swap::stream_path());
+    return 1;
+  }
+  for (const auto& note : taken->notes) spdlog::warn("live update: {}", note);
+  spdlog::info("live update: {}", taken->summary);
+  options.inherited = std::move(taken->descriptors);
+  options.on_ready = [&] {
+    if (const auto removed = env->remove_file(taken->stream); !removed) {
+      spdlog::warn("live update: {}", removed.error().what);
+    }
+  };
+  const auto ended = supervisor::run(options);
+  if (!ended) {
+    spdlog::critical("live update: {}; the state before is in {}", ended.error().text,
+                     taken->stream);
+    return 1;
+  }
   return *ended;
 }
 
@@ -128,7 +189,9 @@ int main(int argc, char** argv) {
   (void)process::raise_descriptor_limit();
   // A daemon whose supervisor died starts this one in its place: there is nobody to go away from.
   const bool successor = std::getenv(supervisor::kAdoptVariable) != nullptr;
-  auto startup = config->daemonize && !successor
+  const bool supervised = std::getenv(supervisor::kChannelVariable) != nullptr;
+  const bool takes_over = config->live_update && !successor && !supervised;
+  auto startup = config->daemonize && !successor && !takes_over
                      ? process::Startup::in_background()
                      : process::StartResult<process::Startup>(process::Startup::in_foreground());
   if (!startup) {
@@ -137,9 +200,13 @@ int main(int argc, char** argv) {
   }
   int code = 1;
   try {
-    code = successor || (config->daemonize && config->keep_connections)
-               ? supervise(argc, argv, environment.working_directory, *startup)
-               : serve(*config, *startup);
+    if (takes_over) {
+      code = take_over(argc, argv, *config, environment.working_directory);
+    } else if (successor || (config->daemonize && config->keep_connections)) {
+      code = supervise(argc, argv, environment.working_directory, *startup);
+    } else {
+      code = serve(*config, *startup);
+    }
   } catch (const std::exception& error) {
     spdlog::critical("ending: {}", error.what());
     startup->fail(error.what());

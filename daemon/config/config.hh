@@ -56,6 +56,8 @@ struct Config {
 
   /// Fork into the background. Default true; -N makes it false.
   bool daemonize = true;
+  /// -U: this process was a C daemon until now, which left its state and descriptors (hot swap).
+  bool live_update = false;
   /// -K: keep the nodes of a domain that died. Default false.
   bool keep_orphans = false;
   /// Write the Git history. Default true.
@@ -69,8 +71,9 @@ struct Config {
   AfterReboot after_reboot = AfterReboot::kAuto;
   /// Default auto.
   XenMode xen = XenMode::kAuto;
-  /// Clients stay connected when the daemon dies and is started again (design §6); false: "volatile".
-  /// Default true; false with durability memory, which has nothing for them to come back to.
+  /// Clients stay connected when the daemon dies and is started again (design §6); false:
+  /// "volatile". Default true; false with durability memory, which has nothing for them to come
+  /// back to.
   bool keep_connections = true;
   /// Bytes all journal segments may have together. Default: 256 MiB or a tenth of the machine's
   /// memory, whichever is less; at least 64 MiB.

@@ -23,6 +23,7 @@ constexpr std::uint32_t kSecondsMax = 1'000'000;
 struct CommandLine {
   Settings settings;
   std::optional<std::string> config_file;
+  bool live_update = false;
   std::vector<std::string> warnings;
 };
 
@@ -108,6 +109,9 @@ void add_files_and_form(CLI::App& app, CommandLine& line) {
   app.add_flag_callback(
       "-N,--no-fork", [&] { settings.daemonize = false; },
       "Stay in the foreground, log to standard error");
+  app.add_flag_callback(
+      "-U,--live-update", [&] { line.live_update = true; },
+      "Go on for the daemon this process was: `xenstore-control live-update` adds it");
   add_value(app, "--config", "FILE",
             "Read the TOML file FILE instead of /etc/vxenstored/vxenstored.toml",
             [&](const std::string& file) { line.config_file = file; });
@@ -192,29 +196,6 @@ void add_quotas(CLI::App& app, Settings& settings) {
             });
 }
 
-/// Options of the C daemon that need what is not there yet: using one is an error that says so.
-void add_unavailable(CLI::App& app) {
-  struct Unavailable {
-    const char* names;
-    const char* comes_with;
-    bool takes_value;
-  };
-  static constexpr std::array<Unavailable, 1> kUnavailable{{
-      {"-U,--live-update", "hot swap (taking over from a running daemon)", false},
-  }};
-  for (const Unavailable& option : kUnavailable) {
-    const std::string names = option.names;
-    const std::string text = std::string("not available yet: it comes with ") + option.comes_with;
-    const auto refuse = [names, text] { throw CLI::ValidationError(names, text); };
-    if (option.takes_value) {
-      add_value(app, option.names, "N", text.c_str(), [refuse](const std::string&) { refuse(); });
-      app.get_option(names.substr(names.find("--")))->group("Not available yet");
-    } else {
-      app.add_flag_callback(names, refuse, text)->trigger_on_parse()->group("Not available yet");
-    }
-  }
-}
-
 /// Options the C daemon had once and site configurations still have (I2).
 void add_removed(CLI::App& app, std::vector<std::string>& warnings) {
   const auto warn = [&warnings](const std::string& names) {
@@ -276,7 +257,6 @@ tl::expected<Config, EarlyExit> parse_config(int argc, const char* const* argv,
   add_files_and_form(app, line);
   add_tracing(app, line);
   add_quotas(app, line.settings);
-  add_unavailable(app);
   add_removed(app, line.warnings);
 
   try {
@@ -291,6 +271,7 @@ tl::expected<Config, EarlyExit> parse_config(int argc, const char* const* argv,
 
   auto config = resolve(line.settings, line.config_file, environment);
   if (!config) return tl::make_unexpected(usage_error(config.error().text));
+  config->live_update = line.live_update;
   config->warnings = std::move(line.warnings);
   return *std::move(config);
 }

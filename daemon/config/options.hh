@@ -17,15 +17,15 @@ struct EarlyExit {
   int exit_code = 0;
 };
 
-/// Names the directory in which the command line was given, for a daemon that was started elsewhere.
+/// Names the directory in which the command line was given, for a daemon that was started
+/// elsewhere.
 inline constexpr const char* kDirectoryVariable = "VXENSTORED_WORKING_DIRECTORY";
 
 /// Reads the variables, the working directory and the memory size of this process.
 [[nodiscard]] Environment process_environment();
 
 /// Options, environment, file and defaults become a Config. Bad values, unknown options and
-/// positional arguments give exit code 1, as do the options of the C daemon that are not
-/// available yet. Touches nothing but the configuration file.
+/// positional arguments give exit code 1. Touches nothing but the configuration file.
 [[nodiscard]] tl::expected<Config, EarlyExit> parse_config(int argc, const char* const* argv,
                                                            const Environment& environment);
 

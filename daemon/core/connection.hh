@@ -130,12 +130,13 @@ class Connection {
   // --- quotas and fairness ---------------------------------------------------
   /// What a guest with a ring uses; nullptr for all that nothing limits (G1).
   std::shared_ptr<Account> account;
-  /// A write of a guest that waits for a privileged transaction (design §4); no further request is
-  /// begun before it.
+  /// A write of a guest that waits for a privileged transaction (design §4), or a transaction that
+  /// is not to begin now (H6); no further request is begun before it.
   struct Held {
     protocol::Header header;
     std::string payload;
     std::int64_t until_us = 0;
+    bool start = false;  ///< a transaction: until Server::hold_starts() ends
   };
   std::optional<Held> held;
   /// On the list of those whose events may expire (D15).

@@ -139,6 +139,11 @@ class Server {
   /// Keeps open transactions from pinning memory, for a few milliseconds at most (BranchSet). True
   /// if too much is pinned still: call again in some 10 ms.
   bool move_old_bases();
+  /// H6: while `held`, a connection without open transactions begins none; it waits. Those that
+  /// waited begin in the next end_of_pass() after the end of it.
+  void hold_starts(bool held) noexcept { starts_held_ = held; }
+  /// Since when the connections that have open transactions have had one (monotonic).
+  [[nodiscard]] std::vector<std::pair<const Connection*, std::int64_t>> open_transactions() const;
   /// After output was written, once per pass: pauses rings whose guests have to rest, and lets
   /// others go on. Cheap when nothing changed.
   void settle();
@@ -243,6 +248,7 @@ class Server {
   void dispatch(Connection& connection, const protocol::Header& header, std::string_view payload);
   // server_limits.cc
   void open_account(Connection& connection);
+  bool starts_held_ = false;
   [[nodiscard]] bool hold(Connection& connection, const protocol::Header& header,
                           std::string_view payload);
   [[nodiscard]] std::optional<std::int64_t> has_to_wait(Connection& connection,

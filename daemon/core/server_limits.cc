@@ -134,6 +134,14 @@ std::optional<std::int64_t> Server::has_to_wait(Connection& connection, const He
 }
 
 bool Server::hold(Connection& connection, const Header& header, std::string_view payload) {
+  const bool starts =
+      static_cast<MessageType>(header.type) == MessageType::kTransactionStart;
+  if (starts && starts_held_ && connection.branches.empty()) {
+    connection.held = Connection::Held{
+        .header = header, .payload = std::string(payload), .until_us = 0, .start = true};
+    held_.push_back(&connection);
+    return true;
+  }
   if (guards_.empty()) return false;
   const auto until = has_to_wait(connection, header, payload);
   if (!until) return false;
@@ -142,6 +150,19 @@ bool Server::hold(Connection& connection, const Header& header, std::string_view
       Connection::Held{.header = header, .payload = std::string(payload), .until_us = *until};
   held_.push_back(&connection);
   return true;
+}
+
+std::vector<std::pair<const Connection*, std::int64_t>> Server::open_transactions() const {
+  std::vector<std::pair<const Connection*, std::int64_t>> open;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->branches.empty()) continue;
+    std::int64_t since = clock_.monotonic_us();
+    for (const auto& [tx, branch] : connection->branches) {
+      since = std::min(since, branch->started_us());
+    }
+    open.emplace_back(connection.get(), since);
+  }
+  return open;
 }
 
 void Server::forget_held(Connection& connection) {
@@ -155,7 +176,10 @@ void Server::release_held() {
   const std::int64_t now = clock_.monotonic_us();
   std::vector<ConnectionId> due;
   for (const Connection* connection : held_) {
-    if (guards_.empty() || connection->held->until_us <= now) due.push_back(connection->id());
+    const bool is_due = connection->held->start
+                            ? !starts_held_
+                            : guards_.empty() || connection->held->until_us <= now;
+    if (is_due) due.push_back(connection->id());
   }
   for (const ConnectionId id : due) {
     // By number: carrying out one may end another's connection (J22).
@@ -200,6 +224,7 @@ void Server::settle() {
 std::optional<std::int64_t> Server::next_wake_us() const noexcept {
   auto next = accounts_.next_us();
   for (const Connection* connection : held_) {
+    if (connection->held->start) continue;  // waits for no clock
     next = std::min(next.value_or(connection->held->until_us), connection->held->until_us);
   }
   return next;

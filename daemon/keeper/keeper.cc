@@ -19,6 +19,7 @@ using supervisor::MessageType;
 
 constexpr std::chrono::milliseconds kStartPatience{10'000};
 constexpr int kMessagesPerPass = 64;
+constexpr std::chrono::milliseconds kHandOverPatience{2'000};
 
 bool is_seqpacket(int fd) {
   int type = 0;
@@ -148,11 +149,37 @@ void Keeper::send(Message message) {
 
 void Keeper::send_pending() {
   const bool left = channel_.send_pending([this](const std::string& name) {
+    if (name == supervisor::kOrderName) return order_.get();
     const auto found = kept_.find(name);
     return found == kept_.end() ? -1 : found->second;
   });
   if (loop_ == nullptr || !channel_) return;
   left ? writable_.enable() : writable_.disable();
+}
+
+// --- hot swap ----------------------------------------------------------------
+
+process::StartResult<std::map<std::string, int>> Keeper::hold() {
+  const auto deadline = std::chrono::steady_clock::now() + kHandOverPatience;
+  numbers_.clear();
+  held_ = false;
+  send(Message{.type = MessageType::kHold, .value = 1});
+  while (channel_ && !held_ && wait_readable(channel_.fd(), deadline)) on_readable();
+  if (!held_) return process::start_error("the supervisor does not answer");
+  return numbers_;
+}
+
+void Keeper::go_on() { send(Message{.type = MessageType::kHold, .value = 0}); }
+
+process::StartResult<void> Keeper::hand_over(const supervisor::HandOver& order) {
+  auto written = supervisor::write_hand_over(order);
+  if (!written) return tl::unexpected(written.error());
+  order_ = std::move(*written);
+  send(Message{.type = MessageType::kHandOver, .name = std::string(supervisor::kOrderName)});
+  if (!channel_ || channel_.has_pending()) {
+    return process::start_error("the supervisor does not read");
+  }
+  return {};
 }
 
 // --- from the supervisor -----------------------------------------------------
@@ -184,6 +211,10 @@ void Keeper::handle(Message& message) {
     }
     return callbacks_.accepted(std::move(message.name), std::move(message.fd));
   }
+  if (message.type == MessageType::kNumber) {
+    numbers_[message.name] = static_cast<int>(message.value);
+  }
+  if (message.type == MessageType::kHeld) held_ = true;
   if (message.type == MessageType::kHello) {
     take_hello(message);
     if (callbacks_.replaced) callbacks_.replaced();

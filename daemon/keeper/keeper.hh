@@ -15,6 +15,7 @@
 #include "daemon/process/descriptor.hh"
 #include "daemon/process/start_error.hh"
 #include "daemon/supervisor/channel.hh"
+#include "daemon/supervisor/hand_over.hh"
 
 namespace vxs::keeper {
 
@@ -82,6 +83,17 @@ class Keeper {
   /// A third of the time after which the supervisor kills a silent daemon; zero: it never does.
   [[nodiscard]] std::chrono::microseconds alive_interval() const noexcept { return interval_; }
 
+  // --- hot swap (supervisor/hand_over.hh) --------------------------------------
+  /// Nobody is accepted from now on. What was accepted before is told by accepted() first; then
+  /// returns the numbers that all kept descriptors have at the supervisor. Waits for it, at most
+  /// two seconds; not from within a callback. Errors: no supervisor, or one that does not answer.
+  [[nodiscard]] process::StartResult<std::map<std::string, int>> hold();
+  /// Takes that back.
+  void go_on();
+  /// What the supervisor is to become when this process has ended with status 0, which is to be
+  /// the next thing it does. Errors: as hold(); the order cannot be written down.
+  [[nodiscard]] process::StartResult<void> hand_over(const supervisor::HandOver& order);
+
   /// The pid for the pid file. Of a dead one until replaced().
   [[nodiscard]] pid_t supervisor_pid() const noexcept { return supervisor_pid_; }
   /// False between died() and replaced().
@@ -105,7 +117,10 @@ class Keeper {
   Callbacks callbacks_;
   daemon::Interest readable_;
   daemon::Interest writable_;
-  std::map<std::string, int> kept_;  ///< not owned
+  std::map<std::string, int> kept_;     ///< not owned
+  std::map<std::string, int> numbers_;  ///< of what is kept, at the supervisor
+  bool held_ = false;                   ///< HELD came
+  process::Descriptor order_;           ///< of HAND_OVER, on its way
   pid_t supervisor_pid_ = 0;
   std::chrono::microseconds interval_{0};
   bool managed_ = false;  ///< by a service manager

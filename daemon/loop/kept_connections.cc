@@ -15,7 +15,6 @@
 namespace vxs::daemon {
 namespace {
 
-constexpr const char* kAreaName = "wire-area";
 /// Died while this request was carried out, twice in a row: it is not tried a third time.
 constexpr unsigned kPoisonCrashes = 2;
 /// Slots of an area: as many as there is address space for, which TSan needs for itself.
@@ -46,7 +45,7 @@ tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::ope
     keeper::Keeper& keeper, keeper::Inheritance& inheritance) {
   process::Descriptor old;
   for (auto& kept : inheritance.descriptors) {
-    if (kept.name == kAreaName) old = std::move(kept.fd);
+    if (kept.name == kWireAreaName) old = std::move(kept.fd);
   }
   std::unique_ptr<WireArea> area;
   if (old) {
@@ -60,21 +59,27 @@ tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::ope
     }
   }
   if (!area) {
-    auto created = create_area();
+    auto created = begin_area();
     if (!created) return tl::unexpected(created.error());
     area = std::move(*created);
-    std::uint64_t secret = 0;
-    while (secret == 0) {
-      if (::getrandom(&secret, sizeof secret, 0) != sizeof secret) {
-        return tl::unexpected(fmt::format("no random number: {}", std::strerror(errno)));
-      }
-    }
-    area->set_tag(secret);
-    keeper.keep(kAreaName, area->fd());
+    keeper.keep(kWireAreaName, area->fd());
   }
   std::unique_ptr<KeptConnections> connections(new KeptConnections(keeper, std::move(area)));
   connections->take_clients(inheritance);
   return connections;
+}
+
+tl::expected<std::unique_ptr<WireArea>, std::string> KeptConnections::begin_area() {
+  auto area = create_area();
+  if (!area) return area;
+  std::uint64_t secret = 0;
+  while (secret == 0) {
+    if (::getrandom(&secret, sizeof secret, 0) != sizeof secret) {
+      return tl::unexpected(fmt::format("no random number: {}", std::strerror(errno)));
+    }
+  }
+  (*area)->set_tag(secret);
+  return area;
 }
 
 void KeptConnections::take_clients(keeper::Inheritance& inheritance) {
@@ -98,7 +103,7 @@ std::optional<std::uint64_t> KeptConnections::client_number(std::string_view nam
 void KeptConnections::forget_all(keeper::Keeper& keeper, keeper::Inheritance& inheritance) {
   for (auto& kept : inheritance.descriptors) {
     const bool client = client_number(kept.name).has_value();
-    if (!client && kept.name != kAreaName) continue;
+    if (!client && kept.name != kWireAreaName) continue;
     if (client && kept.fd) (void)::shutdown(kept.fd.get(), SHUT_RDWR);
     keeper.release(kept.name);
     kept.fd.reset();

@@ -24,6 +24,9 @@
 
 namespace vxs::daemon {
 
+/// The area's name at the supervisor.
+inline constexpr const char* kWireAreaName = "wire-area";
+
 /// One thread.
 class KeptConnections {
  public:
@@ -32,6 +35,10 @@ class KeptConnections {
   /// are volatile then. `keeper` outlives this object.
   [[nodiscard]] static tl::expected<std::unique_ptr<KeptConnections>, std::string> open(
       keeper::Keeper& keeper, keeper::Inheritance& inheritance);
+
+  /// An area for as many connections as there is address space for, with a tag of its own. Errors:
+  /// as open().
+  [[nodiscard]] static tl::expected<std::unique_ptr<WireArea>, std::string> begin_area();
 
   /// Ends what was kept: connections are volatile from now on.
   static void forget_all(keeper::Keeper& keeper, keeper::Inheritance& inheritance);
@@ -75,6 +82,8 @@ class KeptConnections {
   /// This request was being carried out in two crashes in a row.
   [[nodiscard]] bool is_poison(const WireSlot& slot, std::uint64_t ordinal) const noexcept;
 
+  /// All of them, whoever serves them.
+  [[nodiscard]] std::vector<WireSlot*> open_slots() const { return area_->open_slots(); }
   [[nodiscard]] std::uint64_t restarts() const noexcept { return area_->restarts(); }
   [[nodiscard]] std::size_t open_count() const noexcept { return area_->open_count(); }
 

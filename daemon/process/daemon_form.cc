@@ -19,6 +19,9 @@ namespace {
 constexpr char kReady = 'R';
 constexpr char kFailed = 'F';
 
+constexpr const char* kFormVariable = "VXENSTORED_FORM";
+constexpr const char* kDaemonForm = "daemon";
+
 void write_all(int fd, std::string_view bytes) noexcept {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
@@ -70,6 +73,13 @@ std::string describe_death() {
 }
 
 }  // namespace
+
+bool supervisor_in_daemon_form() noexcept {
+  const char* form = std::getenv(kFormVariable);
+  return form != nullptr && std::string_view(form) == kDaemonForm;
+}
+
+void name_daemon_form() { ::setenv(kFormVariable, kDaemonForm, 1); }
 
 void standard_descriptors_to_null() noexcept {
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));

@@ -34,6 +34,12 @@ class Startup {
   Descriptor to_parent_;
 };
 
+/// Whether this daemon's supervisor is of the daemon form, so that there is no terminal to talk to:
+/// it says so in the environment.
+[[nodiscard]] bool supervisor_in_daemon_form() noexcept;
+/// The supervisor, before it starts the daemon.
+void name_daemon_form();
+
 /// For a daemon that nobody watches from a terminal any more.
 void standard_descriptors_to_null() noexcept;
 

@@ -16,6 +16,16 @@
 //                                           <--   ALIVE    (within the interval, from READY on)
 //                                           <--   STOPPING (how it ends is final from now on)
 //
+// Hot swap: the supervisor becomes another program (hand_over.hh).
+//
+//   daemon                                        supervisor
+//   HOLD                                    -->   accepts nobody from here on
+//                                           <--   NUMBER name, its descriptor here   (each one)
+//                                           <--   HELD
+//   HAND_OVER  descriptor of the order      -->
+//   (ends with status 0)                          becomes the program; if it cannot, or the daemon
+//                                                 ends otherwise, starts a daemon as after a kill
+//
 // A supervisor that a daemon started because the one before it died (VXENSTORED_SUPERVISOR_ADOPT
 // names its end then) says HELLO only; the daemon answers with KEEP for all it has, and READY.
 #pragma once
@@ -49,6 +59,8 @@ enum class MessageType : std::uint16_t {
   kStart = 3,     ///< value: starts by this supervisor, this one included; more: the wait status of
                   ///< the daemon before (0: there was none)
   kAccepted = 4,  ///< name, descriptor
+  kNumber = 5,    ///< name; value: the number of the kept descriptor here
+  kHeld = 6,      ///< all NUMBERs were sent, and all ACCEPTEDs
   // To the supervisor.
   kReady = 16,     ///< requests are answered
   kAlive = 17,     ///< the main loop runs
@@ -59,7 +71,13 @@ enum class MessageType : std::uint16_t {
   // in use being kept to fall back on; TAKEN_OVER: no falling back from here on.
   kExec = 32,
   kTakenOver = 33,
+  // To the supervisor: hot swap.
+  kHold = 40,      ///< value 0: accept again
+  kHandOver = 41,  ///< name, descriptor
 };
+
+/// The name HAND_OVER's descriptor has on its way.
+inline constexpr std::string_view kOrderName = "hand-over";
 
 /// HELLO: a service manager starts another supervisor, and a new daemon, if this one dies.
 inline constexpr std::uint16_t kManaged = 1;

@@ -119,6 +119,10 @@ Supervisor::Supervisor(const Options& options, Binary binary, process::Descripto
     kept_.insert_or_assign(std::move(name), std::move(fd));
   }
   if (!kept_.empty()) spdlog::info("supervisor: {} descriptors come from the store", kept_.size());
+  for (const auto& [name, fd] : options_.inherited) {
+    keep(name, process::Descriptor(fd));
+    if (const auto number = client_number(name)) next_client_ = std::max(next_client_, *number + 1);
+  }
   if (options_.watchdog == 0ms) {
     options_.watchdog = std::chrono::duration_cast<std::chrono::milliseconds>(manager_.watchdog());
   }
@@ -165,11 +169,13 @@ void Supervisor::start_child() {
                     : process::StartResult<Child>(tl::unexpected(pair.error()));
   if (!child) {
     spdlog::error("supervisor: {}", child.error().text);
-    return ever_ready_ ? retry_later() : end(EXIT_FAILURE);
+    return must_go_on() ? retry_later() : end(EXIT_FAILURE);
   }
   child_ = std::move(*child);
   channel_ = Channel(std::move(pair->first));
   ready_ = false;
+  held_ = false;
+  hand_over_.reset();
   ++starts_;
   greet();
   for (const auto& [name, fd] : kept_) {
@@ -232,6 +238,11 @@ void Supervisor::handle(Message& message) {
       return release(message.name);
     case MessageType::kStopping:
       return stop();
+    case MessageType::kHold:
+      return hold(message.value != 0);
+    case MessageType::kHandOver:
+      hand_over_ = message.fd ? read_hand_over(message.fd.get()) : std::nullopt;
+      return;
     default:  // kAlive was that already; a later version's message is not for us
       return;
   }
@@ -250,9 +261,10 @@ void Supervisor::handle_end() {
   channel_ = Channel();
   silent_until_.reset();
   const int status = known_status.value_or(stopping_ ? 0 : SIGKILL);
+  if (hand_over_ && status == 0 && !stopping_) return hand_over();
   const bool as_told = stopping_ && WIFSIGNALED(status) &&
                        (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
-  if (stopping_ || !ever_ready_ || status == 0) return end(as_told ? 0 : exit_code_of(status));
+  if (stopping_ || !must_go_on() || status == 0) return end(as_told ? 0 : exit_code_of(status));
   if (ready_ && Clock::now() - ready_since_ >= kServedWell) backoff_ = 0ms;
   previous_status_ = status;
   spdlog::error(
@@ -267,6 +279,37 @@ void Supervisor::retry_later() {
   restart_at_ = Clock::now() + backoff_;
   backoff_ = std::min(std::max(2 * backoff_, std::chrono::milliseconds(kFirstBackoff)),
                       options_.backoff_max);
+}
+
+// --- hot swap ----------------------------------------------------------------
+
+/// From HELD on nothing is kept that the daemon does not know.
+void Supervisor::hold(bool held) {
+  held_ = held;
+  if (!held) return;
+  for (const auto& [name, fd] : kept_) {
+    channel_.queue(Message{
+        .type = MessageType::kNumber, .value = static_cast<std::uint64_t>(fd.get()), .name = name});
+  }
+  channel_.queue(Message{.type = MessageType::kHeld});
+}
+
+/// The daemon ended, and left everything ready for another program.
+void Supervisor::hand_over() {
+  const HandOver order = *std::exchange(hand_over_, std::nullopt);
+  const auto find_kept = [this](const std::string& name) { return find(name); };
+  spdlog::info("supervisor: becoming {}", order.file);
+  if (manager_.active()) {
+    // It is not the program that tells of itself any more, and nobody else may hold its clients.
+    for (const auto& [name, fd] : kept_) manager_.remove(name);
+    manager_.say("WATCHDOG_USEC=0");
+    manager_.send_pending(find_kept);
+  }
+  const auto error = become(order, find_kept);
+  spdlog::error("supervisor: {}; starting the daemon again", error.text);
+  for (const auto& [name, fd] : kept_) manager_.store(name);
+  backoff_ = 0ms;
+  retry_later();
 }
 
 void Supervisor::handle_signal() {
@@ -388,7 +431,7 @@ void Supervisor::wait() {
       {channel_.fd(), static_cast<short>(channel_.has_pending() ? POLLIN | POLLOUT : POLLIN), 0},
       {manager_.has_pending() ? manager_.fd() : -1, POLLOUT, 0}};
   const auto first_listener = watched.size();
-  if (!accept_again_) {
+  if (!accept_again_ && !held_) {
     for (const int fd : listeners()) watched.push_back({fd, POLLIN, 0});
   }
   if (::poll(watched.data(), watched.size(), poll_timeout(Clock::now())) < 0) {
@@ -402,7 +445,7 @@ void Supervisor::wait() {
   const auto still = listeners();
   for (auto at = watched.begin() + static_cast<std::ptrdiff_t>(first_listener); at != watched.end();
        ++at) {
-    if (at->revents != 0 && std::count(still.begin(), still.end(), at->fd) != 0) {
+    if (at->revents != 0 && !held_ && std::count(still.begin(), still.end(), at->fd) != 0) {
       accept_from(at->fd);
     }
   }

@@ -6,12 +6,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/process/descriptor.hh"
 #include "daemon/process/start_error.hh"
 #include "daemon/supervisor/channel.hh"
 #include "daemon/supervisor/child.hh"
+#include "daemon/supervisor/hand_over.hh"
 #include "daemon/supervisor/service_manager.hh"
 
 namespace vxs::supervisor {
@@ -29,6 +31,10 @@ struct Options {
   std::chrono::milliseconds watchdog{0};
   /// The same for a restarted daemon until it is ready. The first start is the caller's to watch.
   std::chrono::milliseconds start_timeout{300'000};
+  /// Kept from the beginning: what another program left to this process (hot swap). Ours from
+  /// create() on. A daemon that fails before it is ever ready is started again then: there is
+  /// somebody to lose.
+  std::vector<std::pair<std::string, int>> inherited;
   /// Called once, when the first daemon is ready: for the parent of the daemon form, which waits.
   std::function<void()> on_ready;
 };
@@ -36,7 +42,8 @@ struct Options {
 /// Runs until the daemon has ended for good; returns the exit status for this process: the
 /// daemon's, 128 + n if it died of signal n, and 0 if it did as we were told to end it. That is so
 /// after exit status 0, after SIGTERM or SIGINT, after STOPPING, and when the daemon fails before
-/// the first READY. In every other case it is started again, with all descriptors.
+/// the first READY (unless there is something inherited). In every other case it is started again,
+/// with all descriptors.
 ///
 /// Call it in a process that may be forked, with signals as prepare_signals() leaves them and
 /// before any thread is started, but for one that logs and has all signals blocked. It takes over
@@ -57,6 +64,9 @@ class Supervisor {
   Supervisor(const Options& options, Binary binary, process::Descriptor signals);
   process::StartResult<void> adopt(int channel);
 
+  [[nodiscard]] bool must_go_on() const noexcept {
+    return ever_ready_ || !options_.inherited.empty();
+  }
   void start_child();
   void greet();
   void handle_signal();
@@ -66,6 +76,9 @@ class Supervisor {
   void retry_later();
   void end(int code) noexcept;
   void stop();
+
+  void hold(bool held);
+  void hand_over();
 
   void keep(const std::string& name, process::Descriptor fd);
   void release(const std::string& name);
@@ -99,6 +112,8 @@ class Supervisor {
   int previous_status_ = 0;
   std::chrono::milliseconds backoff_{0};
   std::optional<int> exit_code_;
+  bool held_ = false;                  ///< nobody is accepted, for the daemon hands over
+  std::optional<HandOver> hand_over_;  ///< what to become when the daemon has ended
 
   Clock::time_point ready_since_;
   Deadline restart_at_;

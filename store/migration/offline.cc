@@ -43,19 +43,20 @@ class Offline {
   Offline(const Tree& tree, const ImportOptions& options, Imported& imported)
       : tree_(tree), options_(options), imported_(imported) {}
 
-  void run() {
-    std::vector<LiveConnection> rings;
+  void run(bool sockets_stay) {
+    online_ = sockets_stay;
+    std::vector<LiveConnection> staying;
     std::uint64_t sockets = 0;
     for (LiveConnection& one : imported_.connections) {
-      if (one.ring) {
-        freeze_if_half_read(one);
-        rings.push_back(std::move(one));
-      } else {
+      if (!one.ring && !sockets_stay) {
         ++sockets;
         drop_watches(one.id);
+        continue;
       }
+      if (one.ring) freeze_if_half_read(one);
+      staying.push_back(std::move(one));
     }
-    imported_.connections = std::move(rings);
+    imported_.connections = std::move(staying);
     if (sockets != 0) note(std::to_string(sockets) + " socket connections end here");
     for (auto& [domid, domain] : imported_.system.domains) {
       const bool permanent =
@@ -100,7 +101,7 @@ class Offline {
   void identify(DomId domid, SystemState::DomainState& domain) {
     if (const auto handle = handle_in(value_of(domid, "/vm").value_or(""))) {
       domain.handle = *handle;
-    } else if (domain.unique_id == 0) {
+    } else if (domain.unique_id == 0 && !online_) {
       note(domid,
            "no /vm says which life of this domid it is: a daemon on Xen will take it for one "
            "that ended");
@@ -126,12 +127,17 @@ class Offline {
   const Tree& tree_;
   const ImportOptions& options_;
   Imported& imported_;
+  bool online_ = false;
 };
 
 }  // namespace
 
 void settle_offline(const Tree& tree, const ImportOptions& options, Imported& imported) {
-  Offline(tree, options, imported).run();
+  Offline(tree, options, imported).run(false);
+}
+
+void settle_with_sockets(const Tree& tree, const ImportOptions& options, Imported& imported) {
+  Offline(tree, options, imported).run(true);
 }
 
 }  // namespace vxs::store::migration

@@ -1,5 +1,5 @@
-// What is left of an import when nothing but the state goes on: no descriptors, no event channels
-// (`vxs import`).
+// What is left of an import when not everything in it goes on: nothing but the state (`vxs
+// import`), or the sockets too (live update from the C daemon).
 #pragma once
 
 #include "store/migration/import_state.hh"
@@ -17,5 +17,9 @@ namespace vxs::store::migration {
 /// nodes and gives nobody anything. A ring without known event channel is not introduced any more.
 /// The permanent domains need none of this.
 void settle_offline(const Tree& tree, const ImportOptions& options, Imported& imported);
+
+/// The same where this process has the descriptors: sockets and their watches stay. A domain that
+/// no node identifies is not noted: there may be a Xen to ask.
+void settle_with_sockets(const Tree& tree, const ImportOptions& options, Imported& imported);
 
 }  // namespace vxs::store::migration

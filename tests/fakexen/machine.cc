@@ -257,6 +257,19 @@ void Machine::unmap_page(void* page, std::optional<uint32_t> tracked_domid) {
   finish(virq);
 }
 
+void Machine::forget_mappings() {
+  Delivery virq;
+  {
+    const Lock lock(*state_);
+    for (uint32_t slot = 1; slot < state_->slots_used; ++slot) {
+      auto& pids = state_->domains[slot].mappers;
+      std::replace(pids.begin(), pids.end(), getpid(), 0);
+    }
+    if (reap_domains()) virq = signal_virq(kVirqDomExc);
+  }
+  finish(virq);
+}
+
 int Machine::open_own_page(uint32_t domid) const {
   const char* const name = domid == 0 ? "/pages" : "/store-page";
   return open((directory_ + name).c_str(), O_RDWR | O_CLOEXEC);

@@ -93,6 +93,8 @@ class Machine {
   Result<void*> map_page(uint32_t domid, bool tracked);
   /// Ends a mapping; `tracked_domid` names the domain it kept.
   void unmap_page(void* page, std::optional<uint32_t> tracked_domid);
+  /// This process maps nothing: it just began, and whatever had its pid before the exec is gone.
+  void forget_mappings();
   /// A file that begins with the page of dom0 or of the store domain.
   [[nodiscard]] int open_own_page(uint32_t domid) const;
 

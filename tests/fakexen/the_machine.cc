@@ -13,7 +13,9 @@ Machine* the_machine() {
     const char* directory = std::getenv("FAKEXEN_DIR");
     if (directory == nullptr) return nullptr;
     try {
-      return std::make_unique<Machine>(directory).release();
+      auto machine = std::make_unique<Machine>(directory);
+      machine->forget_mappings();
+      return machine.release();
     } catch (const std::system_error& error) {
       std::fprintf(stderr, "fakexen: FAKEXEN_DIR: %s\n", error.what());
       std::_Exit(2);

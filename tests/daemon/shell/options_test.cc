@@ -171,9 +171,13 @@ TEST_F(Options, I1_UnknownOptionsAndPositionalArgumentsAreFatal) {
   EXPECT_THAT(bad({"-N", "--", "start"}), HasSubstr("start"));
 }
 
-TEST_F(Options, I1_WhatComesLaterIsAnErrorThatSaysWithWhat) {
-  EXPECT_THAT(bad({"-U"}), HasSubstr("comes with hot swap"));
-  EXPECT_THAT(bad({"--live-update"}), HasSubstr("comes with hot swap"));
+TEST_F(Options, H7_WhatALiveUpdateAddsToACDaemonsCommandLine) {
+  EXPECT_FALSE(good({}).live_update);
+  EXPECT_TRUE(good({"--live-update"}).live_update);
+  const Config config = good({"--no-fork", "--pid-file", "/p", "-E", "5", "-I", "off", "-U"});
+  EXPECT_TRUE(config.live_update);
+  EXPECT_FALSE(config.daemonize);
+  EXPECT_EQ(config.quotas[Quota::kNodes], 5U);
 }
 
 TEST_F(Options, I1_A4_SplitStores) {
