@@ -84,7 +84,9 @@ process::StartResult<void> Daemon::recover_domains() {
   }
   server_->recover(report_.system, *now,
                    [this] { return rings_->attach_own(config_.store_domid); });
-  const auto watching = rings_->watch_domains([this] { server_->scan_domains(); });
+  const auto watching = rings_->watch_domains([this] {
+    if (resumed_) server_->scan_domains();
+  });
   if (!watching) {
     return process::start_error(
         fmt::format("the event of domains that end (VIRQ_DOM_EXC) cannot be bound: {}; is another "

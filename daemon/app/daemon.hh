@@ -116,6 +116,7 @@ class Daemon {
   std::uint64_t starts_ = 0;
   Seq history_border_ = 0;
   Seq history_taken_at_ = 0;
+  bool resumed_ = false;  ///< the connections of before are there, to hear of domains
   bool stopping_ = false;
   bool history_gap_said_ = false;
 };

@@ -54,6 +54,10 @@ void Daemon::resume_connections() {
     if (replayed_) server_->fire_again(*replayed_);
     replayed_.reset();
   }
+  // Who died or shut down meanwhile: those who watch for it are there again.
+  resumed_ = true;
+  server_->bury_the_dead();
+  if (hypervisor_) server_->scan_domains();
   server_->forget_lost_sessions(report_.system);
   server_->end_of_pass();
   flush();

@@ -91,10 +91,13 @@ class Lifecycle {
   using AttachOwn = std::function<HypervisorResult<Port>()>;
   /// At start, once: serves the store domain's own ring and, in a split store, the control
   /// domain's, whom nobody could introduce; then the rings of `state` whose domains are still what
-  /// they were, with the watches they had (design §6), and cleans up after the others. Then nodes
-  /// of domains nobody knows any more. Without Xen: quotas and features only.
+  /// they were, with the watches they had (design §6). Without Xen: quotas and features only.
   void recover(const store::SystemState& state, std::span<const DomainInfo> now,
                const AttachOwn& attach_own);
+  /// Once all connections of before are there, to hear of it, and before the first request: cleans
+  /// up after the domains that recover() found gone, and removes the nodes of those that nobody
+  /// knows any more.
+  void bury_the_dead();
   /// Gives the connection the watches it has in `state`, in place of those it has.
   void take_watches(Connection& connection, const store::SystemState& state);
   /// The state at the newest record.

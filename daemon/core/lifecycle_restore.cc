@@ -182,6 +182,13 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
   for (const DomId domid : gone) {
     server_.observer().info(
         fmt::format("domain {} is not what it was before the restart: cleaning up", domid));
+    dead_.insert(domid);
+  }
+}
+
+void Lifecycle::bury_the_dead() {
+  if (!with_xen()) return;
+  for (const DomId domid : std::vector<DomId>(dead_.begin(), dead_.end())) {
     die(*domains_.find(domid));
   }
   // Nodes whose owner nobody remembers: the journal was lost, and the tree came from the history.

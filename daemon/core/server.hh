@@ -153,9 +153,11 @@ class Server {
   /// come are carried out by the next end_of_pass().
   void wake();
 
-  /// At start, once, before anything else but record_start(): see Lifecycle::recover().
+  /// At start, once, before anything else but record_start(): see Lifecycle::recover(). Then
+  /// bury_the_dead(), after the connections that are resumed.
   void recover(const store::SystemState& state, std::span<const DomainInfo> now,
                const Lifecycle::AttachOwn& attach_own);
+  void bury_the_dead();
 
   // --- connections that outlive the process (server_resume.cc) ----------------
   struct KeptSession {

@@ -32,6 +32,11 @@ void Server::recover(const store::SystemState& state, std::span<const DomainInfo
   end_of_pass();
 }
 
+void Server::bury_the_dead() {
+  lifecycle_.bury_the_dead();
+  end_of_pass();
+}
+
 void Server::release() {
   const Seq safe = journal_.safe_seq();
   released_seq_ = safe;

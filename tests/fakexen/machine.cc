@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <new>
 #include <system_error>
 
@@ -33,7 +34,19 @@ void initialise_mutex(pthread_mutex_t& mutex) {
   pthread_mutexattr_destroy(&attributes);
 }
 
-bool process_lives(int32_t pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
+// One that ended and was not waited for maps nothing any more.
+bool process_lives(int32_t pid) {
+  if (kill(pid, 0) != 0 && errno == ESRCH) return false;
+  const int fd = open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno != ENOENT;
+  char text[256] = {};
+  const ssize_t got = read(fd, text, sizeof text - 1);
+  close(fd);
+  // "pid (name) state …"
+  const char* name_end = got <= 0 ? nullptr : strrchr(text, ')');
+  return name_end == nullptr ||
+         (strncmp(name_end, ") Z", 3) != 0 && strncmp(name_end, ") X", 3) != 0);
+}
 
 Domain view(const DomainState& domain) {
   return {domain.domid,  domain.life,       domain.handle,    domain.shutdown != 0,
@@ -229,7 +242,8 @@ Result<void*> Machine::map_page(uint32_t domid, bool tracked) {
   if (tracked) {
     const auto& pids = domain->mappers;
     if (std::find(pids.begin(), pids.end(), getpid()) == pids.end()) {
-      const auto free = std::find(domain->mappers.begin(), domain->mappers.end(), 0);
+      const auto free = std::find_if(domain->mappers.begin(), domain->mappers.end(),
+                                     [](int32_t pid) { return pid == 0 || !process_lives(pid); });
       if (free == domain->mappers.end()) return tl::unexpected(ENOSPC);
       *free = getpid();
     }
@@ -275,12 +289,15 @@ int Machine::open_own_page(uint32_t domid) const {
   return open((directory_ + name).c_str(), O_RDWR | O_CLOEXEC);
 }
 
-bool Machine::let_go(DomainState& domain) {
-  if (domain.used == 0 || domain.dying == 0) return false;
+bool Machine::is_mapped(DomainState& domain) {
   for (int32_t& pid : domain.mappers) {
     if (pid != 0 && !process_lives(pid)) pid = 0;
-    if (pid != 0) return false;
   }
+  return domain.mappers != std::array<int32_t, kMappers>{};
+}
+
+bool Machine::let_go(DomainState& domain) {
+  if (domain.used == 0 || domain.dying == 0 || is_mapped(domain)) return false;
   state_->slot_of[domain.domid] = 0;
   domain.used = 0;
   return true;
@@ -298,6 +315,15 @@ uint32_t Machine::doorbell(uint32_t domid) {
   const Lock lock(*state_);
   const DomainState* domain = find(domid);
   return domain == nullptr ? 0 : domain->doorbell.load();
+}
+
+void Machine::nudge(uint32_t domid) {
+  Delivery delivery;
+  {
+    const Lock lock(*state_);
+    if (DomainState* domain = find(domid)) delivery = bell(*domain);
+  }
+  finish(delivery);
 }
 
 uint32_t Machine::wait(uint32_t domid, uint32_t seen, std::chrono::milliseconds timeout) {

@@ -107,6 +107,8 @@ class Machine {
   /// Waits until the domain's doorbell is another than `seen`; the value now.
   uint32_t wait(uint32_t domid, uint32_t seen, std::chrono::milliseconds timeout);
   uint32_t doorbell(uint32_t domid);
+  /// As an event that nobody sent: ends a wait().
+  void nudge(uint32_t domid);
   /// EINVAL where there is no such port, ESRCH.
   Result<PortStatus> port_status(uint32_t domid, Port port);
   Result<void> close_port(uint32_t domid, Port port);
@@ -157,6 +159,8 @@ class Machine {
   /// Whether a domain went.
   bool reap_domains();
   bool let_go(DomainState& domain);
+  /// Whether the page is still mapped; forgets processes that ended.
+  static bool is_mapped(DomainState& domain);
   std::string fifo_name(uint32_t serial) const;
 
   std::string directory_;

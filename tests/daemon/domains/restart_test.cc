@@ -59,6 +59,7 @@ class Restart : public LifeTest {
                                     real_->last_seq(), options);
     replayed_ = report_.system;
     server().recover(report_.system, hypervisor.list(), [this] { return attach_own(); });
+    server().bury_the_dead();
     dom0 = &socket();
   }
   daemon::Connection& ring(DomId domid) { return *rings.rings.at(domid).connection; }
@@ -276,6 +277,7 @@ TEST_F(Restart, NodesOfDomainsNobodyRemembersGo) {
       std::make_unique<CoreRun>(*real_, &hypervisor, rings, perms, stats, tree, real_->last_seq());
   rings.rings.clear();
   server().recover({}, hypervisor.list(), [this] { return attach_own(); });
+  server().bury_the_dead();
   dom0 = &socket();
   EXPECT_EQ(read(*dom0, "/mine"), "ENOENT");
 }
