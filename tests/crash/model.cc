@@ -32,12 +32,14 @@ std::string Model::nth(std::size_t n) const {
   return at->first;
 }
 
-std::string Model::create(const std::string& path, const std::string& value) {
+std::string Model::create(const std::string& path, const std::string& value,
+                          std::uint32_t creator) {
   std::vector<std::string> missing;
   std::string ancestor = path;
   for (; !nodes_.contains(ancestor); ancestor = parent_of(ancestor)) missing.push_back(ancestor);
   nodes_[ancestor].generation.reset();
-  const std::string perms = nodes_[ancestor].perms;
+  std::string perms = nodes_[ancestor].perms;
+  if (creator != 0) perms.replace(1, perms.find('\0') - 1, std::to_string(creator));
   for (; !missing.empty(); missing.pop_back()) {
     const bool named = missing.size() == 1;
     nodes_[missing.back()] = Node{.value = named ? value : std::string(),
@@ -48,17 +50,17 @@ std::string Model::create(const std::string& path, const std::string& value) {
   return "";
 }
 
-std::string Model::apply(const ModelRequest& request) {
+std::string Model::apply(const ModelRequest& request, std::uint32_t creator) {
   const auto found = nodes_.find(request.path);
   const bool exists = found != nodes_.end();
   switch (request.type) {
     case support::kWrite:
-      if (!exists) return create(request.path, request.argument);
+      if (!exists) return create(request.path, request.argument, creator);
       found->second.value = request.argument;
       found->second.generation.reset();
       return "";
     case support::kMkdir:
-      return exists ? "" : create(request.path, "");
+      return exists ? "" : create(request.path, "", creator);
     case support::kRm: {
       const auto parent = nodes_.find(parent_of(request.path));
       if (!exists) return parent == nodes_.end() ? "ENOENT" : "";

@@ -1,5 +1,6 @@
 // What one client of the soak knows of its own subtree: the plain rules of WRITE, MKDIR, RM and
-// SET_PERMS for a privileged caller (conformance B2..B8, C10), nothing of the daemon's code.
+// SET_PERMS for a caller who may do everything in it (conformance B2..B8, C10), nothing of the
+// daemon's code.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,9 @@ class Model {
   // A subtree of one empty node, which no request removes.
   Model(std::string root, std::string perms);
 
-  // What the daemon has to answer: "" for OK, else the error's name. The model follows.
-  std::string apply(const ModelRequest& request);
+  // What the daemon has to answer: "" for OK, else the error's name. The model follows. A guest
+  // owns what it creates (C10): `creator` is its domid, 0 for privileged callers.
+  std::string apply(const ModelRequest& request, std::uint32_t creator = 0);
 
   [[nodiscard]] const std::string& root() const { return root_; }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
@@ -54,7 +56,7 @@ class Model {
     std::uint64_t born = 0;
     std::optional<std::uint64_t> generation;
   };
-  std::string create(const std::string& path, const std::string& value);
+  std::string create(const std::string& path, const std::string& value, std::uint32_t creator);
 
   std::string root_;
   std::uint64_t births_ = 0;

@@ -80,7 +80,8 @@ struct Board {
   // How long an answer or an event may take; for ever is longer.
   Clock::duration patience;
   std::uint64_t kills = 0;
-  bool down = false;  // killed, and has not served again
+  bool down = false;        // killed, and has not served again
+  bool suspicious = false;  // of the toolstack: as Crowd::is_suspicious()
   Time up_since{};
   std::vector<Pair> pairs;
   std::vector<Beat> beats;

@@ -5,97 +5,12 @@
 #include <ostream>
 #include <string>
 
-#include "tests/crash/kept/crowd.hh"
-#include "tests/crash/kept/scripted_server.hh"
+#include "tests/crash/kept/scripted_world.hh"
 
 namespace vxs::test::kept {
 namespace {
 
 using std::chrono::milliseconds;
-
-struct World {
-  World(Fault fault, std::uint64_t every, bool kept, std::uint64_t seed)
-      : server(fault, every), kept_(kept) {
-    CrowdSetting setting;
-    setting.clients = 8;
-    setting.kept = kept;
-    setting.seed = seed;
-    setting.patience = milliseconds(1500);
-    setting.root_perms = std::string("n0\0", 3);
-    // The nodes the soak makes.
-    auto link = server.connect();
-    Conversation talk(true, [](const support::Event&) {}, {});
-    const auto write = [&talk](const std::string& path, const std::string& value) {
-      talk.ask(support::kWrite, support::zstrings({path}) + value, 0,
-               [](const support::Frame&) { return std::string(); });
-    };
-    for (std::size_t n = 0; n < setting.clients; ++n) {
-      write(root_of(n), "");
-      write(beat_path(n), "0");
-      for (const char half : {'a', 'b'}) write(pair_path(n, half), "0");
-    }
-    const auto bytes = talk.leaving(Time{});
-    EXPECT_EQ(link->send(bytes), static_cast<long>(bytes.size()));
-    server.serve();
-    server.begin();
-    crowd = std::make_unique<Crowd>(
-        setting, [this] { return server.connect(); },
-        [this](const std::string& root) { return std::optional(server.dump(root)); });
-  }
-
-  // "" or the violation. Kills between.
-  std::string run(milliseconds how_long) {
-    try {
-      const Time begin = Clock::now();
-      Time kill = begin;
-      while (Clock::now() - begin < how_long) {
-        turn();
-        if (Clock::now() - kill < milliseconds(25) || crowd->is_suspicious()) continue;
-        kill = Clock::now();
-        crowd->killed(kill);
-        server.kill(!kept_);
-        crowd->served(Clock::now());
-      }
-      compare();
-    } catch (const Violation& violation) {
-      return violation.what();
-    }
-    return "";
-  }
-
-  void turn() {
-    server.serve();
-    crowd->turn(milliseconds(0));
-  }
-
-  void compare() {
-    crowd->set_quiet(true);
-    const Time begin = Clock::now();
-    while (!crowd->is_quiet()) {
-      turn();
-      if (Clock::now() - begin > milliseconds(5000)) {
-        throw Violation("not quiet: " + crowd->who_is_not_quiet());
-      }
-    }
-    for (const auto& client : crowd->clients()) {
-      const auto text = client->tree().compare(server.dump(client->tree().root()));
-      if (!text.empty()) throw Violation(text);
-    }
-    for (std::size_t n = 0; n < crowd->board().pairs.size(); ++n) {
-      const auto a = server.dump(pair_path(n, 'a')), b = server.dump(pair_path(n, 'b'));
-      const Pair& pair = crowd->board().pairs[n];
-      const auto value = a.begin()->second.value;
-      if (value != b.begin()->second.value) throw Violation("a pair is torn");
-      if (const auto text = pair.judge(value, pair.acknowledged()); !text.empty()) {
-        throw Violation(text);
-      }
-    }
-  }
-
-  ScriptedServer server;
-  bool kept_;
-  std::unique_ptr<Crowd> crowd;
-};
 
 struct Allowed {
   const char* name;
@@ -108,10 +23,10 @@ class KeptClientsAllow : public testing::TestWithParam<Allowed> {};
 
 TEST_P(KeptClientsAllow, WhatIsNoViolation) {
   for (const std::uint64_t seed : {1U, 2U}) {
-    World world(GetParam().fault, 3, GetParam().kept, seed);
+    ScriptedWorld world(GetParam().fault, 3, GetParam().kept, seed);
     EXPECT_EQ(world.run(milliseconds(700)), "");
     Client::Counts sum;
-    for (const auto& client : world.crowd->clients()) {
+    for (const auto& client : world.crowd().clients()) {
       const auto one = client->counts();
       sum.answers += one.answers;
       sum.events += one.events;
@@ -156,10 +71,10 @@ class KeptClientsSee : public testing::TestWithParam<Broken> {};
 
 TEST_P(KeptClientsSee, ABrokenPromise) {
   for (const std::uint64_t seed : {1U, 2U, 3U}) {
-    World world(GetParam().fault, GetParam().every, GetParam().kept, seed);
+    ScriptedWorld world(GetParam().fault, GetParam().every, GetParam().kept, seed);
     // It ends when the promise is seen broken; what comes of a wrong commit may take a while.
     const std::string violation = world.run(milliseconds(40'000));
-    EXPECT_GT(world.server.broken(), 0U) << "no opportunity";
+    EXPECT_GT(world.server().broken(), 0U) << "no opportunity";
     ASSERT_NE(violation, "");
     EXPECT_THAT(violation, testing::ContainsRegex(GetParam().says));
     RecordProperty("seed" + std::to_string(seed), violation.substr(0, violation.find('\n')));

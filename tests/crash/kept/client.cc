@@ -11,6 +11,7 @@ using support::zstrings;
 
 constexpr std::size_t kMostUnsent = 128U << 10;
 constexpr std::size_t kFlood = 100;  // long answers: more than a socket holds
+constexpr std::size_t kFloodOfGuests = 30;
 constexpr std::size_t kDomains = 60'000;
 
 }  // namespace
@@ -24,11 +25,12 @@ Client::Client(ClientSetting setting, Board& board, Pauses& pauses, Connect conn
       random_(setting_.seed),
       tree_(setting_.number, setting_.root_perms, board, random_()),
       pair_(board, random_()),
-      watching_(setting_.number, setting_.depths, board, random_()) {}
+      watching_(setting_.number, setting_.depths, board, random_()),
+      dead_(setting_.guest) {}
 
 std::string Client::name() const {
   constexpr const char* kNames[] = {"busy", "calm", "visitor", "slow", "halting"};
-  return "client " + std::to_string(setting_.number) + " (" +
+  return (setting_.guest ? "guest " : "client ") + std::to_string(setting_.number) + " (" +
          kNames[static_cast<std::size_t>(setting_.manner)] +
          (setting_.numbered ? ", numbered" : ", req_id 0") + ")";
 }
@@ -48,7 +50,7 @@ void Client::step(Time now) {
 }
 
 void Client::connect(Time now) {
-  if (now < connect_at_ || (quiet_ && tree_.is_certain())) return;
+  if (now < connect_at_ || (quiet_ && tree_.is_certain() && !setting_.guest)) return;
   connect_at_ = in(1'000, 5'000, now);  // if it fails
   auto link = connect_();
   if (!link) return;
@@ -58,6 +60,7 @@ void Client::connect(Time now) {
     if (const std::string text = tree_.adopt(*dump, now); !text.empty()) throw Violation(text);
   }
   link_ = std::move(link);
+  if (std::exchange(dead_, false)) tree_.reborn(link_->domid());
   talk_.emplace(
       setting_.numbered, [this](const support::Event& event) { watching_.on_event(event, *talk_); },
       [this](Time since, Time answered) {
@@ -67,7 +70,8 @@ void Client::connect(Time now) {
   // While it is down, it may be the dying one that was met.
   kills_survived_ = board_.kills - (board_.down ? 1 : 0);
   leaving_ = false;
-  leave_at_ = in(20'000, 400'000, now);
+  leave_at_ =
+      setting_.manner == Manner::kVisitor ? in(20'000, 400'000, now) : in(500'000, 4'000'000, now);
   next_ask_ = now;
   ++counts_.visits;
 }
@@ -79,7 +83,12 @@ void Client::disconnect(Time now) {
   past_ = talk_->history();
   talk_.reset();
   link_.reset();
-  tree_.disconnected();
+  if (dead_) {
+    ++counts_.deaths;
+    tree_.died();
+  } else {
+    tree_.disconnected();
+  }
   pair_.disconnected();
   watching_.disconnected();
   connect_at_ = in(0, 60'000, now);
@@ -111,7 +120,13 @@ void Client::send(Time now) {
   }
 }
 
-bool Client::wants_to_write(Time now) const { return talk_ && talk_->wants_to_send(now); }
+pollfd Client::for_input(Time now) const {
+  return {link_ && now >= deaf_until_ ? link_->fd() : -1, POLLIN, 0};
+}
+
+pollfd Client::for_output(Time now) const {
+  return talk_ && talk_->wants_to_send(now) ? link_->room() : pollfd{-1, 0, 0};
+}
 
 void Client::killed(Time now) {
   if (talk_) talk_->note("killed " + std::to_string(board_.kills), now);
@@ -131,10 +146,8 @@ std::size_t Client::most_unanswered() const {
 }
 
 void Client::plan(Time now) {
-  if (setting_.manner == Manner::kVisitor && !quiet_ && !leaving_ && now >= leave_at_) {
-    leaving_ = true;
-    abandons_ = below(2) == 0;
-  }
+  const bool goes = setting_.manner == Manner::kVisitor || setting_.guest;
+  if (goes && !quiet_ && !leaving_ && now >= leave_at_) begin_to_leave();
   if (quiet_ || leaving_) {
     if (quiet_ || !abandons_) end_what_is_open(now);
     if (leaving_ && may_leave()) leave(now);
@@ -201,7 +214,8 @@ void Client::ask_in_transaction(Time now) {
 
 void Client::read_late(Time now) {
   if (!tree_.is_known()) return ping();
-  for (std::size_t n = 0; n < kFlood; ++n) tree_.read_big(*talk_);
+  const auto flood = setting_.guest ? kFloodOfGuests : kFlood;
+  for (std::size_t n = 0; n < flood; ++n) tree_.read_big(*talk_);
   deaf_until_ = in(5'000, 150'000, now);
 }
 
@@ -210,7 +224,17 @@ void Client::end_what_is_open(Time now) {
   if (pair_.in_transaction()) pair_.step(*talk_, std::max(now, pair_.thinks_until()));
 }
 
-bool Client::may_leave() const { return tree_.unanswered_changes() == 0 && !pair_.is_ending(); }
+void Client::begin_to_leave() {
+  leaving_ = true;
+  abandons_ = below(2) == 0;
+  dies_ = setting_.guest && below(2) == 0;
+}
+
+bool Client::may_leave() const {
+  // A dead guest's changes go with it; who comes again has to know what is there.
+  if (dies_ && abandons_) return true;
+  return tree_.unanswered_changes() == 0 && !pair_.is_ending();
+}
 
 // Whatever else is open or unanswered changes nothing: to leave like this is no violation of its
 // own.
@@ -220,7 +244,10 @@ void Client::leave(Time now) {
     ping();
   }
   send(now);
-  if (link_) disconnect(now);
+  if (!link_) return;
+  link_->depart(dies_);
+  dead_ = dies_;
+  disconnect(now);
 }
 
 // ------------------------------------------------------------------------------- what is due
@@ -235,7 +262,7 @@ void Client::set_due(Time now) {
   } else {
     at(deaf_until_);
     at(next_ask_);
-    if (setting_.manner == Manner::kVisitor) at(leave_at_);
+    if (setting_.manner == Manner::kVisitor || setting_.guest) at(leave_at_);
     if (const auto release = talk_->release()) at(*release);
   }
   due_ = due;
@@ -259,7 +286,7 @@ void Client::set_quiet(bool quiet) {
 
 bool Client::is_quiet() const {
   if (!tree_.is_certain()) return false;
-  if (!talk_) return true;
+  if (!talk_) return !setting_.guest;
   return talk_->unanswered() == 0 && talk_->unsent() == 0 && !tree_.in_transaction() &&
          !pair_.in_transaction() && watching_.is_settled();
 }

@@ -31,6 +31,7 @@ struct ClientSetting {
   bool numbered = true;  // req_ids
   bool depths = true;    // WATCH takes a depth
   bool kept = true;      // a closed connection is a violation
+  bool guest = false;    // its connection is a ring; it may die
   std::uint64_t seed = 1;
   std::string root_perms;
 };
@@ -43,14 +44,16 @@ class Client {
   Client(ClientSetting setting, Board& board, Pauses& pauses, Connect connect, Dump dump);
 
   [[nodiscard]] std::size_t number() const { return setting_.number; }
+  [[nodiscard]] bool is_guest() const { return setting_.guest; }
   [[nodiscard]] const OwnTree& tree() const { return tree_; }
 
   // Reads, asks, sends: what is possible now without waiting. Throws Violation.
   void step(Time now);
   // -1: not connected.
   [[nodiscard]] int fd() const { return link_ ? link_->fd() : -1; }
-  [[nodiscard]] bool wants_to_read(Time now) const { return now >= deaf_until_; }
-  [[nodiscard]] bool wants_to_write(Time now) const;
+  // To poll for what it waits for.
+  [[nodiscard]] pollfd for_input(Time now) const;
+  [[nodiscard]] pollfd for_output(Time now) const;
   // When step() is due although nothing happened.
   [[nodiscard]] Time due() const { return due_; }
 
@@ -68,6 +71,7 @@ class Client {
 
   struct Counts {
     std::uint64_t answers = 0, events = 0, visits = 0, lost = 0;
+    std::uint64_t deaths = 0;
     OwnTree::Counts tree;
     PairWork::Counts pair;
     Watching::Counts watches;
@@ -87,6 +91,7 @@ class Client {
   void read_late(Time now);
   void end_what_is_open(Time now);
   void ping();
+  void begin_to_leave();
   void leave(Time now);
   void set_due(Time now);
   [[nodiscard]] std::size_t most_unanswered() const;
@@ -107,6 +112,8 @@ class Client {
   std::optional<Conversation> talk_;
   std::string past_;  // the history of the connection before, for a failure's report
   bool quiet_ = false, leaving_ = false, abandons_ = false;
+  bool dies_ = false;                 // leaves for good
+  bool dead_ = false;                 // and is not born again yet
   std::uint64_t kills_survived_ = 0;  // what happened before the daemon that it connected to
   std::size_t transaction_left_ = 0;  // requests
   Time connect_at_{}, leave_at_{}, next_ask_{}, deaf_until_{}, due_{}, end_transaction_at_{};

@@ -12,19 +12,25 @@ constexpr Manner kManners[] = {Manner::kBusy, Manner::kVisitor, Manner::kSlow,  
 
 }  // namespace
 
-Crowd::Crowd(const CrowdSetting& setting, const Connect& connect, const Client::Dump& dump)
-    : board_(setting.clients, std::max<std::size_t>(1, setting.clients / 4), setting.patience) {
+Crowd::Crowd(const CrowdSetting& setting, const Connect& connect, const Client::Dump& dump,
+             const GuestConnect& guest_connect)
+    : board_(setting.clients + setting.guests,
+             std::max<std::size_t>(1, (setting.clients + setting.guests) / 4), setting.patience) {
   std::mt19937_64 random(setting.seed);
-  for (std::size_t n = 0; n < setting.clients; ++n) {
+  for (std::size_t n = 0; n < setting.clients + setting.guests; ++n) {
     const bool numbered = random() % 2 == 0;
+    const bool guest = n >= setting.clients;
+    const Connect own = guest ? Connect([guest_connect, n] { return guest_connect(n); }) : connect;
     clients_.push_back(std::make_unique<Client>(ClientSetting{.number = n,
                                                               .manner = kManners[n % 8],
                                                               .numbered = numbered,
                                                               .depths = setting.depths,
                                                               .kept = setting.kept,
+                                                              .guest = guest,
                                                               .seed = random(),
                                                               .root_perms = setting.root_perms},
-                                                board_, pauses_, connect, dump));
+                                                board_, guest ? guest_pauses_ : pauses_, own,
+                                                dump));
   }
 }
 
@@ -43,10 +49,8 @@ void Crowd::turn(std::chrono::milliseconds longest, const std::vector<int>& othe
   std::vector<pollfd> ready;
   for (const auto& client : clients_) {
     // poll() ignores what is negative.
-    short events = 0;
-    if (client->wants_to_read(before)) events |= POLLIN;
-    if (client->wants_to_write(before)) events |= POLLOUT;
-    ready.push_back({events == 0 ? -1 : client->fd(), events, 0});
+    ready.push_back(client->for_input(before));
+    ready.push_back(client->for_output(before));
     until = std::min(until, client->due());
   }
   for (const int fd : others) ready.push_back({fd, POLLIN, 0});
@@ -54,7 +58,8 @@ void Crowd::turn(std::chrono::milliseconds longest, const std::vector<int>& othe
   (void)poll(ready.data(), ready.size(), static_cast<int>(std::max<long>(wait, 0)));
   const Time now = Clock::now();
   for (std::size_t n = 0; n < clients_.size(); ++n) {
-    if (ready[n].revents != 0 || now >= clients_[n]->due()) serve(*clients_[n], Clock::now());
+    const bool is_ready = ready[2 * n].revents != 0 || ready[2 * n + 1].revents != 0;
+    if (is_ready || now >= clients_[n]->due()) serve(*clients_[n], Clock::now());
   }
   check_patience(now);
 }
@@ -86,6 +91,7 @@ void Crowd::killed(Time now) {
   ++board_.kills;
   board_.down = true;
   pauses_.killed(now);
+  guest_pauses_.killed(now);
   for (const auto& client : clients_) client->killed(now);
 }
 
@@ -93,6 +99,7 @@ void Crowd::served(Time now) {
   board_.down = false;
   board_.up_since = now;
   pauses_.served(now);
+  guest_pauses_.served(now);
 }
 
 void Crowd::set_quiet(bool quiet) {
@@ -116,9 +123,10 @@ std::string Crowd::who_is_not_quiet() const {
   return "nobody";
 }
 
-std::size_t Crowd::connected() const {
+std::size_t Crowd::count_connected(bool guests) const {
   return static_cast<std::size_t>(std::count_if(
-      clients_.begin(), clients_.end(), [](const auto& client) { return client->fd() >= 0; }));
+      clients_.begin(), clients_.end(),
+      [guests](const auto& client) { return client->is_guest() == guests && client->fd() >= 0; }));
 }
 
 std::size_t Crowd::watches() const {
@@ -136,6 +144,7 @@ std::string Crowd::statistics() const {
     sum.events += one.events;
     sum.visits += one.visits;
     sum.lost += one.lost;
+    sum.deaths += one.deaths;
     sum.tree.changes += one.tree.changes;
     sum.tree.commits += one.tree.commits;
     sum.tree.continued += one.tree.continued;
@@ -149,8 +158,9 @@ std::string Crowd::statistics() const {
   for (const Beat& beat : board_.beats) beats += beat.lowest();
   return std::to_string(sum.answers) + " answers and " + std::to_string(sum.events) +
          " events on " + std::to_string(sum.visits) + " connections (" + std::to_string(sum.lost) +
-         " lost), " + std::to_string(sum.tree.changes) + " changes, " + std::to_string(beats) +
-         " beats; " + std::to_string(sum.tree.commits + sum.pair.commits) + " commits, " +
+         " lost, " + std::to_string(sum.deaths) + " ended with their domain), " +
+         std::to_string(sum.tree.changes) + " changes, " + std::to_string(beats) + " beats; " +
+         std::to_string(sum.tree.commits + sum.pair.commits) + " commits, " +
          std::to_string(sum.tree.continued + sum.pair.continued) +
          " of them of transactions that lived through a kill, " + std::to_string(sum.tree.doomed) +
          " refused after one; " + std::to_string(sum.pair.conflicts) + " conflicts, " +

@@ -11,7 +11,8 @@
 namespace vxs::test::kept {
 
 struct CrowdSetting {
-  std::size_t clients = 32;
+  std::size_t clients = 32;  // at sockets; their numbers are the first
+  std::size_t guests = 0;
   bool kept = true;
   bool depths = true;
   std::uint64_t seed = 1;
@@ -21,10 +22,15 @@ struct CrowdSetting {
 
 class Crowd {
  public:
-  Crowd(const CrowdSetting& setting, const Connect& connect, const Client::Dump& dump);
+  using GuestConnect = std::function<std::unique_ptr<Link>(std::size_t number)>;
+
+  // `guest_connect`: a guest's ring, once it can be used.
+  Crowd(const CrowdSetting& setting, const Connect& connect, const Client::Dump& dump,
+        const GuestConnect& guest_connect = {});
 
   [[nodiscard]] Board& board() { return board_; }
   [[nodiscard]] Pauses& pauses() { return pauses_; }
+  [[nodiscard]] Pauses& guest_pauses() { return guest_pauses_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Client>>& clients() const { return clients_; }
 
   // Waits for something to happen, not longer than that, and does what is to be done. Throws
@@ -33,7 +39,7 @@ class Crowd {
 
   // Something is late already, which may be because the daemon is killed so often: it deserves some
   // time now, and then it is a Violation.
-  [[nodiscard]] bool is_suspicious() const { return suspicious_; }
+  [[nodiscard]] bool is_suspicious() const { return suspicious_ || board_.suspicious; }
 
   void killed(Time now);
   // And answers again.
@@ -45,7 +51,9 @@ class Crowd {
   // Who is not quiet, with his history: for when that takes too long.
   [[nodiscard]] std::string who_is_not_quiet() const;
 
-  [[nodiscard]] std::size_t connected() const;
+  // Clients at sockets, and guests.
+  [[nodiscard]] std::size_t connected() const { return count_connected(false); }
+  [[nodiscard]] std::size_t guests_connected() const { return count_connected(true); }
   [[nodiscard]] std::size_t watches() const;
   // "12345 answers, …" of all clients together.
   [[nodiscard]] std::string statistics() const;
@@ -55,8 +63,10 @@ class Crowd {
   void check_patience(Time now);
   [[nodiscard]] std::string late(const Client& client, Time from, Time now) const;
 
+  [[nodiscard]] std::size_t count_connected(bool guests) const;
+
   Board board_;
-  Pauses pauses_;
+  Pauses pauses_, guest_pauses_;
   std::vector<std::unique_ptr<Client>> clients_;
   Time checked_{};
   bool suspicious_ = false;

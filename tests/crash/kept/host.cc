@@ -18,10 +18,11 @@ namespace {
 
 constexpr std::size_t kShownOutput = 4000;
 
-support::VxenstoredOptions process_options(const Options& options) {
+support::VxenstoredOptions process_options(const Options& options, const std::string& machine) {
   support::VxenstoredOptions process;
   process.args = {"--durability", options.durability};
   process.parent_dir = options.journal;
+  process.machine = machine;
   if (options.supervised) {
     const std::string program =
         support::required_env("VXS_BUILD_DIR") + "/daemon/vxenstored-supervise";
@@ -72,8 +73,8 @@ bool Pidfd::ended() const {
 
 void Pidfd::kill9() const { (void)syscall(SYS_pidfd_send_signal, fd_, SIGKILL, nullptr, 0); }
 
-Host::Host(const Options& options)
-    : supervised_(options.supervised), process_(process_options(options)) {}
+Host::Host(const Options& options, const std::string& machine)
+    : supervised_(options.supervised), process_(process_options(options, machine)) {}
 
 Host::~Host() {
   const Pidfd last = daemon();

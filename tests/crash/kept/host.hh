@@ -35,8 +35,9 @@ class Pidfd {
 
 class Host {
  public:
-  // Starts all and waits until it answers. Throws std::runtime_error.
-  explicit Host(const Options& options);
+  // Starts all and waits until it answers; `machine` is the directory of a fake machine, or "".
+  // Throws std::runtime_error.
+  Host(const Options& options, const std::string& machine);
   // An orderly end; kill -9 for what is left.
   ~Host();
   Host(const Host&) = delete;

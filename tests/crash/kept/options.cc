@@ -15,6 +15,8 @@ int parse_options(int argc, char** argv, Options& options) {
       ->check(CLI::Range(0, 10'000'000));
   app.add_option("--seconds", options.seconds, "end after so long; 0: after the last kill");
   app.add_option("--clients", options.clients)->check(CLI::Range(1, 500));
+  app.add_option("--guests", options.guests, "on their rings, of a fake machine")
+      ->check(CLI::Range(0, 500));
   app.add_option("--seed", options.seed, "0: another one each time");
   app.add_option("--durability", options.durability)->check(CLI::IsMember({"process", "disk"}));
   app.add_option("--journal", options.journal,
@@ -46,6 +48,10 @@ int parse_options(int argc, char** argv, Options& options) {
   }
   if (options.kept && !options.supervised && options.kills != 0) {
     (void)std::fprintf(stderr, "Without a supervisor kills cannot keep connections\n");
+    return 2;
+  }
+  if (options.guests != 0 && !options.kept && options.kills != 0) {
+    (void)std::fprintf(stderr, "Without kept connections guests lose what is in flight\n");
     return 2;
   }
   if (options.seed == 0) options.seed = std::random_device{}() | 1U;

@@ -11,6 +11,7 @@ struct Options {
   std::uint64_t kills = 100;  // 0: load without kills, for `seconds`
   std::uint64_t seconds = 0;  // 0: until all kills are done
   std::size_t clients = 32;
+  std::size_t guests = 0;  // on a fake machine
   std::uint64_t seed = 0;  // 0: another one each time
   std::string durability = "process";
   std::string journal = "/dev/shm";  // state and journal lie below it: mapped there, else pwrite

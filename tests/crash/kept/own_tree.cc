@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tests/crash/kept/judges.hh"
+
 namespace vxs::test::kept {
 namespace {
 
@@ -10,18 +12,13 @@ using support::zstrings;
 
 constexpr std::size_t kMostNodes = 40;
 constexpr std::size_t kBig = 3500;
-
-// OK is three bytes (B0.5).
-std::string judge_outcome(const Frame& reply, const std::string& error) {
-  if (reply.error() != error) return "expected was " + (error.empty() ? "OK" : error);
-  if (!reply.is_error() && reply.payload != std::string("OK\0", 3)) return "that is no OK";
-  return "";
-}
+constexpr std::size_t kBigOfGuests = 1800;  // G1: 2048 with permissions
 
 }  // namespace
 
 OwnTree::OwnTree(std::size_t client, const std::string& perms, Board& board, std::uint64_t seed)
     : client_(client),
+      root_perms_(perms),
       board_(board),
       random_(seed),
       now_(root_of(client), perms),
@@ -60,7 +57,7 @@ ModelRequest OwnTree::random_change(const Model& model) {
     return {.type = support::kRm, .path = path, .argument = {}};
   }
   if (dice < 30) {
-    std::string perms("n0\0", 3);
+    std::string perms = "n" + std::to_string(domid_) + std::string(1, '\0');
     if (below(2) == 0) perms += "r" + std::to_string(1 + below(9)) + std::string(1, '\0');
     return {.type = support::kSetPerms, .path = path, .argument = perms};
   }
@@ -69,14 +66,14 @@ ModelRequest OwnTree::random_change(const Model& model) {
 }
 
 void OwnTree::submit(Conversation& talk, ModelRequest request) {
-  const std::string expected = now_.apply(request);
+  const std::string expected = now_.apply(request, domid_);
   pending_.push_back({request});
   const auto type = request.type;
   std::string payload = request.payload();
   talk.ask(type, std::move(payload), 0, [this, request, expected](const Frame& reply) {
     pending_.pop_front();
     if (std::string text = judge_outcome(reply, expected); !text.empty()) return text;
-    (void)acknowledged_.apply(request);
+    (void)acknowledged_.apply(request, domid_);
     if (expected.empty()) ++counts_.changes;
     return std::string();
   });
@@ -106,7 +103,9 @@ void OwnTree::read_big(Conversation& talk) {
   const std::string* there = now_.value(path);
   if (there == nullptr || (tx_ == Tx::kNone && below(50) == 0)) {
     if (tx_ != Tx::kNone) return read(talk);
-    return submit(talk, {.type = support::kWrite, .path = path, .argument = value(kBig)});
+    return submit(talk, {.type = support::kWrite,
+                         .path = path,
+                         .argument = value(domid_ == 0 ? kBig : kBigOfGuests)});
   }
   talk.ask(support::kRead, zstrings({path}), 0, [expected = *there](const Frame& reply) {
     return !reply.is_error() && reply.payload == expected
@@ -120,12 +119,12 @@ bool OwnTree::beat(Conversation& talk) {
   if (tx_ != Tx::kNone || !beat.may_go_on()) return false;
   const ModelRequest request{
       .type = support::kWrite, .path = beat_path(client_), .argument = std::to_string(beat.sent())};
-  (void)now_.apply(request);
+  (void)now_.apply(request, domid_);
   pending_.push_back({request});
   talk.ask(request.type, request.payload(), 0, [this, request](const Frame& reply) {
     pending_.pop_front();
     if (std::string text = judge_outcome(reply, ""); !text.empty()) return text;
-    (void)acknowledged_.apply(request);
+    (void)acknowledged_.apply(request, domid_);
     ++counts_.changes;
     board_.beats[client_].acknowledged(Clock::now());
     return std::string();
@@ -139,20 +138,15 @@ void OwnTree::begin(Conversation& talk) {
   inside_ = now_;
   operations_.clear();
   talk.ask(support::kTransactionStart, zstrings({""}), 0, [this](const Frame& reply) {
-    if (reply.is_error() || !reply.payload.ends_with('\0'))
-      return std::string("expected was an id");
-    const auto id = number_of(reply.payload.substr(0, reply.payload.size() - 1));
-    if (id <= 0) return std::string("that is no transaction's id");
-    tx_id_ = static_cast<std::uint32_t>(id);
     tx_ = Tx::kOpen;
-    return std::string();
+    return judge_start(reply, tx_id_);
   });
 }
 
 void OwnTree::operate(Conversation& talk) {
   if (below(3) == 0) return ask_read(talk, *inside_, tx_id_);
   ModelRequest request = random_change(*inside_);
-  const std::string expected = inside_->apply(request);
+  const std::string expected = inside_->apply(request, domid_);
   talk.ask(request.type, request.payload(), tx_id_,
            [expected](const Frame& reply) { return judge_outcome(reply, expected); });
   operations_.push_back(std::move(request));
@@ -165,7 +159,7 @@ void OwnTree::end(Conversation& talk, bool commit) {
     ModelRequest request{.type = support::kWrite,
                          .path = beat_path(client_),
                          .argument = std::to_string(beat.sent())};
-    (void)inside_->apply(request);
+    (void)inside_->apply(request, domid_);
     talk.ask(request.type, request.payload(), tx_id_,
              [](const Frame& reply) { return judge_outcome(reply, ""); });
     operations_.push_back(std::move(request));
@@ -190,8 +184,8 @@ std::string OwnTree::ended(const Frame& reply, bool commit, bool beats) {
   // Nobody else touches this subtree: no answer can have become another one.
   if (std::string text = judge_outcome(reply, ""); !text.empty()) return text;
   for (const ModelRequest& one : operations) {
-    (void)now_.apply(one);
-    (void)acknowledged_.apply(one);
+    (void)now_.apply(one, domid_);
+    (void)acknowledged_.apply(one, domid_);
   }
   if (beats) board_.beats[client_].acknowledged(Clock::now());
   if (commit) {
@@ -207,11 +201,26 @@ void OwnTree::disconnected() {
   if (is_certain()) now_ = acknowledged_;
 }
 
+void OwnTree::died() {
+  tx_ = Tx::kNone;
+  inside_.reset();
+  pending_.clear();
+}
+
+void OwnTree::reborn(std::uint32_t domid) {
+  domid_ = domid;
+  acknowledged_ = Model(root_of(client_), root_perms_);
+  (void)acknowledged_.apply({.type = support::kWrite,
+                             .path = beat_path(client_),
+                             .argument = std::to_string(board_.beats[client_].lowest())});
+  now_ = acknowledged_;
+}
+
 std::string OwnTree::adopt(const StoreDump& dump, Time now) {
   Model candidate = acknowledged_;
   std::string text = candidate.compare(dump);
   while (!text.empty() && !pending_.empty()) {
-    for (const ModelRequest& one : pending_.front()) (void)candidate.apply(one);
+    for (const ModelRequest& one : pending_.front()) (void)candidate.apply(one, domid_);
     pending_.pop_front();
     if (std::string other = candidate.compare(dump); other.empty()) text.clear();
   }

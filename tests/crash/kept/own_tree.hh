@@ -45,6 +45,11 @@ class OwnTree {
   // adopt() has to be told what is there.
   void disconnected();
   [[nodiscard]] bool is_certain() const { return pending_.empty(); }
+  // Its client was a guest and died with all it owned: of the subtree, root and beat are left.
+  void died();
+  // The client is the guest `domid` from now on, and what is there is root and beat, as the board
+  // knows it.
+  void reborn(std::uint32_t domid);
   // "" if this is what was acknowledged, with some of the unanswered changes in their order.
   std::string adopt(const StoreDump& dump, Time now);
   // "" if all that was answered is there and nothing else. Nothing may be unanswered.
@@ -72,6 +77,8 @@ class OwnTree {
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
 
   std::size_t client_;
+  std::string root_perms_;
+  std::uint32_t domid_ = 0;  // of a guest
   Board& board_;
   std::mt19937_64 random_;
   Model now_;           // with all that was asked

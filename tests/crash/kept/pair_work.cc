@@ -1,12 +1,14 @@
 #include "tests/crash/kept/pair_work.hh"
 
+#include "tests/crash/kept/judges.hh"
+
 namespace vxs::test::kept {
 namespace {
 
 using support::Frame;
 using support::zstrings;
 
-std::string judge_ok(const Frame& reply) { return reply.is_error() ? "expected was OK" : ""; }
+std::string judge_ok(const Frame& reply) { return judge_outcome(reply, ""); }
 
 }  // namespace
 
@@ -34,14 +36,9 @@ void PairWork::start(Conversation& talk) {
   kills_at_start_ = board_.kills;
   state_ = State::kAsked;
   talk.ask(support::kTransactionStart, zstrings({""}), 0, [this](const Frame& reply) {
-    if (reply.is_error() || !reply.payload.ends_with('\0'))
-      return std::string("expected was an id");
-    const auto id = number_of(reply.payload.substr(0, reply.payload.size() - 1));
-    if (id <= 0) return std::string("that is no transaction's id");
-    tx_id_ = static_cast<std::uint32_t>(id);
     state_ = State::kStarted;
     think();
-    return std::string();
+    return judge_start(reply, tx_id_);
   });
 }
 

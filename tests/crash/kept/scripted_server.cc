@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -17,7 +18,7 @@ namespace {
 using support::Frame;
 using support::zstrings;
 
-const std::string kPerms("n0\0", 3);
+const std::string kPerms("b0\0", 3);  // guests may
 
 std::vector<std::string> strings_of(const std::string& payload) {
   std::vector<std::string> result;
@@ -47,6 +48,16 @@ ScriptedServer::ScriptedServer(Fault fault, std::uint64_t every)
 
 ScriptedServer::~ScriptedServer() {
   for (const auto& peer : peers_) close(*peer);
+  peers_.clear();
+  if (events_fd_ >= 0) ::close(events_fd_);
+}
+
+void ScriptedServer::serve_guests(fakexen::Machine& machine) {
+  machine_ = &machine;
+  const auto fd = machine.open_handle(true);
+  if (!fd) throw std::runtime_error("open_handle");
+  events_fd_ = *fd;
+  events_ = machine.handle_of(events_fd_).value();
 }
 
 void ScriptedServer::close(Peer& peer) {
@@ -79,7 +90,7 @@ StoreDump ScriptedServer::dump(const std::string& root) const {
 
 void ScriptedServer::kill(bool closing) {
   for (const auto& peer : peers_) {
-    if (closing) close(*peer);
+    if (closing && !peer->ring) close(*peer);
     if (breaks(Fault::kForgetWatches)) peer->watches.clear();
     if (breaks(Fault::kForgetTransactions)) peer->transactions.clear();
     if (breaks(Fault::kForgetDepths)) {
@@ -92,26 +103,40 @@ void ScriptedServer::kill(bool closing) {
 }
 
 void ScriptedServer::serve() {
+  look_at_guests();
   for (const auto& peer : peers_) {
-    if (peer->fd >= 0) serve(*peer);
+    if (peer->fd >= 0 || peer->ring) serve(*peer);
   }
-  std::erase_if(peers_, [](const auto& peer) { return peer->fd < 0; });
+  std::erase_if(peers_, [](const auto& peer) { return peer->fd < 0 && !peer->ring; });
+  std::move(new_peers_.begin(), new_peers_.end(), std::back_inserter(peers_));
+  new_peers_.clear();
 }
 
 void ScriptedServer::serve(Peer& peer) {
   if (peer.hangs) return;
   std::array<char, 16384> chunk;
-  ssize_t got = 0;
-  while ((got = recv(peer.fd, chunk.data(), chunk.size(), 0)) > 0) {
+  ssize_t got = -1;
+  if (peer.ring) peer.ring->receive(peer.in, peer.silent);
+  while (peer.fd >= 0 && (got = recv(peer.fd, chunk.data(), chunk.size(), 0)) > 0) {
     peer.in.append(chunk.data(), static_cast<std::size_t>(got));
   }
-  while (peer.fd >= 0 && !peer.hangs && peer.in.size() >= 16) {
+  while ((peer.fd >= 0 || peer.ring) && !peer.hangs && peer.in.size() >= 16) {
     std::array<std::uint32_t, 4> header{};
     std::memcpy(header.data(), peer.in.data(), 16);
     if (peer.in.size() < 16 + header[3]) break;
     const Frame asked{header[0], header[1], header[2], peer.in.substr(16, header[3])};
     peer.in.erase(0, 16 + header[3]);
     handle(peer, asked);
+  }
+  if (peer.ring) {
+    if (!peer.silent && !peer.out.empty() && breaks(Fault::kNoSignal)) peer.silent = true;
+    peer.out.erase(0, peer.ring->send(peer.out, peer.silent));
+    if (breaks(Fault::kFreezeRing)) peer.ring->page().set(support::GuestPage::kError, 2);
+    if (breaks(Fault::kBadIndices)) {
+      peer.ring->page().set(support::GuestPage::kRspProd,
+                            peer.ring->page().get(support::GuestPage::kRspCons) + 5000);
+    }
+    return;
   }
   if (peer.fd < 0) return;
   const ssize_t sent = send(peer.fd, peer.out.data(), peer.out.size(), MSG_NOSIGNAL);
@@ -124,7 +149,13 @@ void ScriptedServer::handle(Peer& peer, const Frame& asked) {
   if (breaks(Fault::kClose)) return close(peer);
   first_event_.clear();
   Frame reply{asked.type, asked.req_id, asked.tx_id, std::string("OK\0", 3)};
-  if (const std::string error = outcome(peer, asked, reply); !error.empty()) {
+  std::string error;
+  try {
+    error = outcome(peer, asked, reply);
+  } catch (const std::logic_error&) {
+    error = "EINVAL";  // what it misread is no request
+  }
+  if (!error.empty()) {
     reply.type = support::kError;
     reply.payload = zstrings({error});
   }
@@ -156,6 +187,20 @@ std::string ScriptedServer::outcome(Peer& peer, const Frame& asked, Frame& reply
     case support::kResetWatches:
       peer.watches.clear();
       return "";
+    case support::kIntroduce:
+      return introduce(asked);
+    case support::kRelease:
+      return release(asked);
+    case support::kIsDomainIntroduced:
+      reply.payload =
+          zstrings({guest(static_cast<std::uint32_t>(std::stoul(strings.at(0)))) ? "T" : "F"});
+      return "";
+    case support::kDirectory:
+      reply.payload.clear();
+      if (const StoreDump all = store_.dump(); all.contains(strings.at(0))) {
+        for (const auto& child : all.at(strings[0]).children) reply.payload += zstrings({child});
+      }
+      return "";
     default:
       return change(peer, asked);
   }
@@ -178,8 +223,8 @@ std::string ScriptedServer::read(Peer& peer, const Frame& asked, Frame& reply) {
   return "";
 }
 
-void ScriptedServer::apply(const ModelRequest& request) {
-  if (store_.apply(request).empty()) fire(request.path);
+void ScriptedServer::apply(const ModelRequest& request, std::uint32_t creator) {
+  if (store_.apply(request, creator).empty()) fire(request.path);
 }
 
 std::string ScriptedServer::change(Peer& peer, const Frame& asked) {
@@ -187,14 +232,15 @@ std::string ScriptedServer::change(Peer& peer, const Frame& asked) {
   const ModelRequest request{.type = static_cast<support::Type>(asked.type),
                              .path = asked.payload.substr(0, nul),
                              .argument = asked.payload.substr(nul + 1)};
+  const std::uint32_t creator = peer.ring ? peer.ring->domid() : 0;
   if (asked.tx_id != 0) {
     Transaction& transaction = peer.transactions.at(asked.tx_id);
     transaction.changes.push_back(request);
-    if (breaks(Fault::kDirtyRead)) apply(request);
-    return transaction.view.apply(request);
+    if (breaks(Fault::kDirtyRead)) apply(request, creator);
+    return transaction.view.apply(request, creator);
   }
   if (request.type == support::kWrite && breaks(Fault::kLoseWrite)) return "";
-  const std::string error = store_.apply(request);
+  const std::string error = store_.apply(request, creator);
   if (error.empty()) fire(request.path);
   return error;
 }
@@ -216,7 +262,7 @@ std::string ScriptedServer::end(Peer& peer, const Frame& asked) {
   if (changes.size() > 1 && breaks(pairs ? Fault::kHalfPair : Fault::kHalfCommit)) {
     changes.resize(changes.size() / 2);
   }
-  for (const ModelRequest& one : changes) apply(one);
+  for (const ModelRequest& one : changes) apply(one, peer.ring ? peer.ring->domid() : 0);
   return pairs && breaks(Fault::kCommitAndRefuse) ? "EAGAIN" : "";
 }
 
@@ -231,6 +277,91 @@ std::string ScriptedServer::watch(Peer& peer, const Frame& asked) {
 
 std::string ScriptedServer::unwatch(Peer& peer, const Frame& asked) {
   return peer.watches.erase(strings_of(asked.payload).at(1)) == 1 ? "" : "ENOENT";
+}
+
+// ------------------------------------------------------------------------------------- guests
+
+ScriptedServer::Peer* ScriptedServer::guest(std::uint32_t domid) {
+  for (const auto* peers : {&peers_, &new_peers_}) {
+    for (const auto& peer : *peers) {
+      if (peer->ring && peer->ring->domid() == domid) return peer.get();
+    }
+  }
+  return nullptr;
+}
+
+std::string ScriptedServer::introduce(const Frame& asked) {
+  const auto strings = strings_of(asked.payload);
+  const auto domid = static_cast<std::uint32_t>(std::stoul(strings.at(0)));
+  const auto port = static_cast<fakexen::Port>(std::stoul(strings.at(2)));
+  Peer* known = guest(domid);
+  if (known != nullptr && known->ring->is_of_another_life()) {
+    bury(*known);
+    known = nullptr;
+  }
+  if (known != nullptr) {
+    known->ring->rebind(port);
+    begin_anew(*known);
+    return "";
+  }
+  new_peers_.push_back(std::make_unique<Peer>());
+  new_peers_.back()->ring = std::make_unique<ScriptedRing>(*machine_, events_, domid, port);
+  new_peers_.back()->ring->begin_anew();
+  if (!breaks(Fault::kNoIntroduceEvent)) fire_special("@introduceDomain", domid);
+  return "";
+}
+
+std::string ScriptedServer::release(const Frame& asked) {
+  Peer* const known =
+      guest(static_cast<std::uint32_t>(std::stoul(strings_of(asked.payload).at(0))));
+  if (known == nullptr) return "ENOENT";
+  bury(*known);
+  return "";
+}
+
+void ScriptedServer::look_at_guests() {
+  for (const auto& peer : peers_) {
+    if (!peer->ring) continue;
+    if (!peer->ring->lives()) {
+      peer->kept = peer->kept || breaks(Fault::kKeepDomain);
+      if (!peer->kept) bury(*peer);
+    } else if (peer->ring->wants_anew() && !breaks(Fault::kIgnoreReconnect)) {
+      begin_anew(*peer);
+    }
+  }
+}
+
+void ScriptedServer::begin_anew(Peer& peer) {
+  if (!breaks(Fault::kKeepWatches)) peer.watches.clear();
+  if (!breaks(Fault::kKeepInput)) peer.in.clear();
+  peer.transactions.clear();
+  peer.next_tx = 1;
+  peer.out.clear();
+  peer.held.clear();
+  peer.ring->begin_anew();
+}
+
+void ScriptedServer::bury(Peer& peer) {
+  const std::uint32_t domid = peer.ring->domid();
+  const std::string owner = std::to_string(domid) + '\0';
+  if (breaks(Fault::kKeepPage)) peer.ring->keep_mapped();
+  peer.ring.reset();
+  if (!breaks(Fault::kKeepNodes)) {
+    for (const auto& [path, node] : store_.dump()) {
+      if (node.perms.compare(1, owner.size(), owner) == 0) {
+        apply({.type = support::kRm, .path = path, .argument = {}}, 0);
+      }
+    }
+  }
+  if (!breaks(Fault::kNoReleaseEvent)) fire_special("@releaseDomain", domid);
+}
+
+void ScriptedServer::fire_special(const std::string& name, std::uint32_t domid) {
+  for (const auto& peer : peers_) {
+    for (const auto& [token, watch] : peer->watches) {
+      if (watch.path == name) put_event(*peer, name + '/' + std::to_string(domid), token);
+    }
+  }
 }
 
 void ScriptedServer::put_event(Peer& peer, const std::string& path, const std::string& token) {

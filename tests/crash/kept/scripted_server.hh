@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/crash/kept/link.hh"
+#include "tests/crash/kept/scripted_ring.hh"
 #include "tests/crash/model.hh"
 
 namespace vxs::test::kept {
@@ -37,6 +38,18 @@ enum class Fault : std::uint8_t {
   kForgetWatches,       // at a kill
   kForgetDepths,        // at a kill
   kForgetTransactions,  // at a kill
+  // Of guests:
+  kNoSignal,    // bytes in the ring without an event, and none follows
+  kFreezeRing,  // without a cause
+  kBadIndices,  // in a ring
+  kKeepNodes,   // of a dead domain
+  kKeepDomain,  // its death is not seen
+  kKeepPage,    // of a dead domain: mapped
+  kNoIntroduceEvent,
+  kNoReleaseEvent,
+  kIgnoreReconnect,
+  kKeepWatches,  // when a ring begins anew
+  kKeepInput,    // when a ring begins anew
   // These are allowed:
   kDoubleEvents,
   kDoomTransactions,  // at a kill
@@ -49,6 +62,9 @@ class ScriptedServer {
   ~ScriptedServer();
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
+
+  // Guests of this machine may be introduced.
+  void serve_guests(fakexen::Machine& machine);
 
   // From now on; until then it keeps all of them.
   void begin() { began_ = true; }
@@ -77,6 +93,9 @@ class ScriptedServer {
   };
   struct Peer {
     int fd = -1;
+    std::unique_ptr<ScriptedRing> ring;  // of a guest
+    bool silent = false;                 // kNoSignal
+    bool kept = false;                   // kKeepDomain
     bool hangs = false;
     std::string in, out, held;
     std::map<std::string, Watch> watches;  // by token
@@ -92,7 +111,14 @@ class ScriptedServer {
   std::string end(Peer& peer, const support::Frame& asked);
   std::string watch(Peer& peer, const support::Frame& asked);
   std::string unwatch(Peer& peer, const support::Frame& asked);
-  void apply(const ModelRequest& request);
+  std::string introduce(const support::Frame& asked);
+  std::string release(const support::Frame& asked);
+  [[nodiscard]] Peer* guest(std::uint32_t domid);
+  void look_at_guests();
+  void begin_anew(Peer& peer);
+  void bury(Peer& peer);
+  void fire_special(const std::string& name, std::uint32_t domid);
+  void apply(const ModelRequest& request, std::uint32_t creator);
   void fire(const std::string& path);
   static void put_event(Peer& peer, const std::string& path, const std::string& token);
   void put(Peer& peer, support::Frame reply);
@@ -102,7 +128,10 @@ class ScriptedServer {
   bool began_ = false;
   std::uint64_t every_, opportunities_ = 0, broken_ = 0;
   Model store_;
-  std::vector<std::unique_ptr<Peer>> peers_;
+  fakexen::Machine* machine_ = nullptr;
+  int events_fd_ = -1;
+  std::uint32_t events_ = 0;  // handle of the device
+  std::vector<std::unique_ptr<Peer>> peers_, new_peers_;
   std::vector<ModelRequest> again_;  // kRepeatCommit
   std::string first_event_;          // token of the watch just set
 };

@@ -1,5 +1,6 @@
 #include "tests/crash/kept/soak.hh"
 
+#include <algorithm>
 #include <stdexcept>
 #include <thread>
 
@@ -33,16 +34,24 @@ void write(WireClient& client, const std::string& path, const std::string& value
 
 Soak::Soak(const Options& options)
     : options_(options),
-      host_(options),
+      machine_(options.guests == 0 ? nullptr : std::make_unique<support::FakeMachine>()),
+      host_(options, machine_ ? machine_->dir() : ""),
       daemon_growth_("the daemon", kDaemonSlack),
       supervisor_growth_("the supervisor", kSupervisorSlack) {
   WireClient client(host_.socket_path());
   CrowdSetting setting;
   setting.clients = options.clients;
+  setting.guests = options.guests;
   setting.kept = options.kept;
   setting.seed = options.seed;
   setting.patience = std::chrono::seconds(options.patience_s);
-  for (std::size_t n = 0; n < options.clients; ++n) {
+  own_connections_ = status_number(client, "connections") - 1;
+  // Guests read and count up what is below it, and have a subtree of their own there.
+  write(client, "/soak", "");
+  if (options.guests != 0) {
+    (void)ask(client, support::kSetPerms, zstrings({"/soak", "b0"}));
+  }
+  for (std::size_t n = 0; n < options.clients + options.guests; ++n) {
     write(client, root_of(n), "");
     write(client, beat_path(n), "0");
   }
@@ -59,11 +68,25 @@ Soak::Soak(const Options& options)
       return std::nullopt;
     }
   };
-  crowd_ = std::make_unique<Crowd>(setting, connect, dump);
+  crowd_ = std::make_unique<Crowd>(
+      setting, connect, dump, [this](std::size_t number) { return toolstack_->connect(number); });
   for (std::size_t n = 0; n < crowd_->board().pairs.size(); ++n) {
     for (const char half : {'a', 'b'}) write(client, pair_path(n, half), "0");
   }
   killer_ = std::make_unique<Killer>(options_, host_, *crowd_, connect);
+  if (!machine_) return;
+  toolstack_ = std::make_unique<Toolstack>(
+      ToolstackSetting{.first = options.clients, .guests = options.guests, .seed = options.seed},
+      machine_->machine(), crowd_->board(), connect);
+}
+
+void Soak::turn(milliseconds longest, std::vector<int> others) {
+  if (toolstack_) {
+    toolstack_->turn(Clock::now());
+    others.push_back(toolstack_->fd());
+    longest = std::min(longest, toolstack_->idle());
+  }
+  crowd_->turn(longest, others);
 }
 
 void Soak::run() {
@@ -77,7 +100,7 @@ void Soak::run() {
       break;
     }
     if (options_.kills == 0) {
-      crowd_->turn(milliseconds(100));
+      turn(milliseconds(100), {});
       continue;
     }
     killer_->turn(now);
@@ -85,10 +108,11 @@ void Soak::run() {
       census();
       next_census = crowd_->board().kills + options_.census;
     }
-    crowd_->turn(killer_->idle(now), killer_->descriptors());
+    turn(killer_->idle(now), killer_->descriptors());
   }
   census();
   crowd_->pauses().finish();
+  crowd_->guest_pauses().finish();
 }
 
 void Soak::census() {
@@ -111,12 +135,18 @@ void Soak::census() {
 void Soak::become_quiet() {
   crowd_->set_quiet(true);
   const Time begin = Clock::now();
-  while (!crowd_->is_quiet()) {
-    crowd_->turn(milliseconds(10));
+  while (!is_quiet()) {
+    turn(milliseconds(10), {});
     if (Clock::now() - begin > 2 * crowd_->board().patience) {
-      throw Violation("not all became quiet: " + crowd_->who_is_not_quiet());
+      throw Violation("not all became quiet: " + (crowd_->is_quiet()
+                                                      ? toolstack_->who_is_not_quiet()
+                                                      : crowd_->who_is_not_quiet()));
     }
   }
+}
+
+bool Soak::is_quiet() const {
+  return crowd_->is_quiet() && (!toolstack_ || toolstack_->is_quiet());
 }
 
 void Soak::compare_pairs(WireClient& client) {
@@ -145,13 +175,15 @@ void Soak::compare_status(WireClient& client) {
       std::this_thread::sleep_for(milliseconds(5));
     }
   };
-  expect("connections", crowd_->connected() + (killer_->connected() ? 1 : 0) + 1);
-  expect("watches", crowd_->watches());
+  expect("connections", own_connections_ + crowd_->connected() + crowd_->guests_connected() +
+                            (killer_->connected() ? 1 : 0) + (toolstack_ ? 1 : 0) + 1);
+  expect("watches", crowd_->watches() + (toolstack_ ? Toolstack::kWatches : 0));
   expect("transactions", 0);
 }
 
 void Soak::sample_resources() {
-  const std::size_t clients = crowd_->connected() + (killer_->connected() ? 1 : 0);
+  const std::size_t clients =
+      crowd_->connected() + (killer_->connected() ? 1 : 0) + (toolstack_ ? 1 : 0);
   const auto add = [clients](Growth& growth, pid_t pid) {
     const auto held = held_by(pid);
     if (!held) throw std::runtime_error("no process " + std::to_string(pid));
@@ -167,11 +199,13 @@ std::string Soak::summary() const {
       std::to_string(crowd_->board().kills) + " kills (" + std::to_string(killer_->in_recovery()) +
       " of them in recovery) in " +
       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration_).count()) + " s, " +
-      std::to_string(crowd_->clients().size()) + " clients, " + std::to_string(censuses_) +
-      " full comparisons\n" + crowd_->statistics() +
+      std::to_string(options_.clients) + " clients and " + std::to_string(options_.guests) +
+      " guests, " + std::to_string(censuses_) + " full comparisons\n" + crowd_->statistics() +
       "\nlongest wait for an answer at each kill: " + distribution(pauses.longest()) +
+      (toolstack_ ? "; of guests: " + distribution(crowd_->guest_pauses().longest()) : "") +
       "\nfrom a kill to the next answer of all: " + distribution(pauses.restarts()) + '\n' +
       daemon_growth_.summary();
+  if (toolstack_) text += '\n' + toolstack_->statistics();
   if (options_.supervised) text += '\n' + supervisor_growth_.summary();
   return text;
 }

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "tests/crash/kept/judges.hh"
+
 namespace vxs::test::kept {
 namespace {
 
@@ -13,10 +15,6 @@ using support::zstrings;
 
 constexpr std::size_t kMostWatches = 6;
 constexpr std::size_t kRemembered = 400;
-
-std::string judge_outcome(const Frame& reply, const std::string& error) {
-  return reply.error() == error ? "" : "expected was " + (error.empty() ? "OK" : error);
-}
 
 // Levels below `path`, or nothing if it is not there or below (D1, D2).
 std::optional<std::uint32_t> levels_below(const std::string& path, const std::string& changed) {
