@@ -438,8 +438,9 @@ void Supervisor::wait() {
     if (errno != EINTR) (void)::poll(nullptr, 0, kRestMs);  // whatever it is, without spinning
     return;
   }
-  if (watched[0].revents != 0) handle_signal();
+  // READY before a signal that came after it: one is passed on to a daemon that is ready only.
   if (watched[2].revents != 0) receive();
+  if (watched[0].revents != 0) handle_signal();
   if (watched[1].revents != 0) handle_end();
   // A listener that was released just now is not in kept_ any more.
   const auto still = listeners();
