@@ -83,11 +83,12 @@ function(vxs_executable name)
   vxs_find_undefined_behaviour(${name})
 endfunction()
 
-# vxs_test(NAME SOURCES… LINK… [TIMEOUT s] [LABELS …] [ARGS …]): one Google Test
+# vxs_test(NAME SOURCES… LINK… [ALONE …] [TIMEOUT s] [LABELS …] [ARGS …]): one Google Test
 # binary registered as one ctest test. VXS_BUILD_DIR and VXS_SOURCE_DIR tell it
-# where the binaries under test and the test data lie.
+# where the binaries under test and the test data lie. With VXS_PCH several of its files are compiled
+# as one; those of ALONE, whose local names others have too, by themselves.
 function(vxs_test name)
-  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LINK;LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LINK;ALONE;LABELS;ARGS" ${ARGN})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 300)
   endif()
@@ -95,6 +96,8 @@ function(vxs_test name)
   target_compile_options(${name} PRIVATE ${VXS_TEST_CODE_OPTIONS})
   target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
   vxs_precompile(${name} vxs_test_pch)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${VXS_PCH} UNITY_BUILD_BATCH_SIZE 6)
+  set_source_files_properties(${A_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   add_test(NAME ${name} COMMAND ${name} ${A_ARGS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
     ENVIRONMENT "VXS_BUILD_DIR=${CMAKE_BINARY_DIR};VXS_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
