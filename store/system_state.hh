@@ -56,4 +56,8 @@ struct SystemState {
   friend bool operator==(const SystemState&, const SystemState&) = default;
 };
 
+/// Equal for equal states, and by accident only for others (store/state_mix.hh). What
+/// Tree::state_hash() is for the tree.
+[[nodiscard]] std::uint64_t state_hash(const SystemState& state) noexcept;
+
 }  // namespace vxs::store

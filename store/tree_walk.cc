@@ -1,31 +1,11 @@
 // Walks over whole versions. They hold a cursor per level on the heap, and nothing else.
 #include <vector>
 
+#include "store/state_mix.hh"
 #include "store/tree.hh"
 
 namespace vxs::store {
 namespace {
-
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
-  std::uint64_t h = (a ^ 0x9E3779B97F4A7C15U) + b * 0xBF58476D1CE4E5B9U;
-  h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9U;
-  h = (h ^ (h >> 27)) * 0x94D049BB133111EBU;
-  return h ^ (h >> 31);
-}
-
-std::uint64_t mix_text(std::uint64_t h, std::string_view text) noexcept {
-  std::uint64_t word = 0;
-  unsigned filled = 0;
-  for (const char c : text) {
-    word = (word << 8) | static_cast<unsigned char>(c);
-    if (++filled == 8) {
-      h = mix(h, word);
-      word = 0;
-      filled = 0;
-    }
-  }
-  return mix(mix(h, word), text.size());
-}
 
 std::uint64_t content_hash(std::uint64_t place, const Node& node) noexcept {
   std::uint64_t h = mix_text(place, node.value());

@@ -40,10 +40,15 @@ process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Confi
                                                              keeper::Keeper* keeper,
                                                              keeper::Inheritance inheritance) {
   std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd, keeper));
+  if (auto taken = daemon->take_update_note(inheritance); !taken) {
+    return tl::unexpected(taken.error());
+  }
   if (xen_present) {
     if (const auto opened = daemon->open_xen(); !opened) return tl::unexpected(opened.error());
   }
-  daemon->open_connections(inheritance);
+  if (const auto opened = daemon->open_connections(inheritance); !opened) {
+    return tl::unexpected(opened.error());
+  }
   const auto recovered = daemon->recover(daemon->hypervisor_ != nullptr);
   if (!recovered) return tl::unexpected(recovered.error());
   const auto begun = daemon->begin();
@@ -149,6 +154,8 @@ process::StartResult<void> Daemon::begin() {
 
   sockets_ = std::make_unique<SocketServer>(loop_, *server_, listen_fd_, kept_.get());
   resume_connections();
+  prepare_updates();
+  take_update_outcome();
   checkpointer_ = std::make_unique<Checkpointer>(
       *env_, config_.journal_dir,
       Checkpointer::Hooks{

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "daemon/app/checkpointer.hh"
+#include "daemon/app/live_updater.hh"
+#include "daemon/app/update_note.hh"
 #include "daemon/config/config.hh"
 #include "daemon/core/clock.hh"
 #include "daemon/core/domains.hh"
@@ -51,9 +53,24 @@ class Daemon {
   Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper);
 
   /// The connections of the process before, and their memory.
-  void open_connections(keeper::Inheritance& inheritance);
+  process::StartResult<void> open_connections(keeper::Inheritance& inheritance);
   void resume_connections();
   void start_keeper();
+
+  // daemon_update.cc
+  /// True until this program, the new one of a live update, may change anything.
+  [[nodiscard]] bool on_trial() const noexcept {
+    return update_role_ == keeper::UpdateRole::kTrial && !update_confirmed_;
+  }
+  process::StartResult<void> take_update_note(keeper::Inheritance& inheritance);
+  [[nodiscard]] tl::expected<void, std::string> confirm_update(const store::Tree& tree,
+                                                               const store::RecoveryReport& report);
+  void take_update_outcome();
+  void forget_update_note();
+  void say_update_pause();
+  [[nodiscard]] std::string update_obstacle() const;
+  [[nodiscard]] tl::expected<UpdateNote, std::string> stop_for_update();
+  void prepare_updates();
 
   /// Sockets act for a domain that is not the control domain (A4).
   [[nodiscard]] bool split() const noexcept { return !domains_.sockets_privileged(); }
@@ -113,6 +130,11 @@ class Daemon {
   std::unique_ptr<HistoryThread> history_;
   /// What the history thread reads while it writes a whole tree.
   std::optional<store::Tree> history_pin_;
+  keeper::UpdateRole update_role_ = keeper::UpdateRole::kNone;
+  bool update_confirmed_ = false;  ///< the supervisor knows that this program goes on
+  process::Descriptor update_fd_;
+  std::optional<UpdateNote> update_note_;  ///< of an update that has led to this start
+  std::unique_ptr<LiveUpdater> updater_;
   std::uint64_t starts_ = 0;
   Seq history_border_ = 0;
   Seq history_taken_at_ = 0;

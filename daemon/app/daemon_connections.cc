@@ -16,29 +16,31 @@ std::string describe_end(int status) {
 
 }  // namespace
 
-void Daemon::open_connections(keeper::Inheritance& inheritance) {
+process::StartResult<void> Daemon::open_connections(keeper::Inheritance& inheritance) {
   if (!config_.keep_connections) {
     if (keeper_ != nullptr) KeptConnections::forget_all(*keeper_, inheritance);
-    return;
+    return {};
   }
   if (keeper_ == nullptr) {
     spdlog::warn(
         "no supervisor: clients lose their connections when this daemon ends. Start it as "
         "\"vxenstored-supervise -- vxenstored -N ...\", or say --connections volatile");
-    return;
+    return {};
   }
-  auto kept = KeptConnections::open(*keeper_, inheritance);
+  auto kept = KeptConnections::open(*keeper_, inheritance, on_trial());
   if (!kept) {
+    if (on_trial()) return process::start_error(kept.error());
     spdlog::error("clients lose their connections when this daemon ends: {}", kept.error());
     KeptConnections::forget_all(*keeper_, inheritance);
-    return;
+    return {};
   }
   kept_ = std::move(*kept);
-  if (kept_->restarts() == 0) return;
+  if (kept_->restarts() == 0) return {};
   spdlog::info(
       "taking up {} connections after {}", kept_->open_count(),
       inheritance.starts == 1 ? "a live update" : describe_end(inheritance.previous_status));
   replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);
+  return {};
 }
 
 /// After rings and domains: what a client's last request did may concern them.

@@ -43,11 +43,17 @@ process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) 
     replay.from = kept_->published_seq();
     replay.tell = [this](const store::ReplayedRecord& record) { replayed_->add(record); };
   }
+  if (on_trial()) {
+    replay.confirm = [this](const store::Tree& found, const store::RecoveryReport& report) {
+      return confirm_update(found, report);
+    };
+  }
   auto journal = store::open_journal(
       *env_, options, perms_, tree, report_,
       [this] { loop_.post([this] { server_->journal_progressed(); }); }, {}, replay);
   if (!journal) {
-    if (journal.error().kind != store::JournalError::Kind::kDamaged || options.accept_damage) {
+    if (journal.error().kind != store::JournalError::Kind::kDamaged || options.accept_damage ||
+        on_trial()) {
       return process::start_error(journal.error().message);
     }
     options.accept_damage = true;

@@ -41,6 +41,7 @@ void Daemon::run() {
   if (history_) history_->start(history_border_, history_taken_at_);
   if (keeper_ != nullptr) start_keeper();
   sockets_->start();
+  say_update_pause();
   while (!stopping_) one_pass();
   shut_down();
 }
@@ -55,6 +56,7 @@ void Daemon::one_pass() {
   set_alarm();
   tell_checkpointer();
   if (journal_->wants_preparation()) journal_->prepare();
+  if (updater_->pass()) flush();
 }
 
 /// Guests may wait for less than housekeeping's interval.

@@ -1,4 +1,5 @@
-// Handing everything over to a program that is no vxenstored: the C xenstored (conformance H5..H12).
+// Handing everything over to a program that is no vxenstored: the C xenstored (conformance
+// H5..H12).
 #pragma once
 
 #include <optional>
@@ -10,9 +11,9 @@
 namespace vxs::daemon {
 
 /// What LiveUpdater (live_updater.hh) calls when the file of `live-update -s` has no note of ours.
-/// One thread, the loop's. The requester's `-s` is parked meanwhile: LiveUpdate::finish() answers it
-/// if this process goes on, and the stream carries the reply (LiveUpdate::parked() has its header)
-/// if it does not.
+/// One thread, the loop's. The requester's `-s` is parked meanwhile: LiveUpdate::finish() answers
+/// it if this process goes on, and the stream carries the reply (LiveUpdate::parked() has its
+/// header) if it does not.
 class HotSwap {
  public:
   virtual ~HotSwap() = default;

@@ -1,6 +1,7 @@
 // vxenstored: the Xenstore daemon. In daemon form this process becomes the supervisor, and starts
 // itself once more with -N as the daemon (design §6). So it does with -U, which a C daemon that was
 // told to become us adds to its own command line.
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -42,9 +43,22 @@ process::Descriptor take_listener(keeper::Inheritance& inheritance) {
   return {};
 }
 
+/// The note of a live update whose new program we are; nothing for any other start.
+process::Descriptor note_of_trial(const keeper::Inheritance& inheritance) {
+  if (inheritance.update != keeper::UpdateRole::kTrial) return {};
+  for (const auto& kept : inheritance.descriptors) {
+    if (kept.name == daemon::kUpdateName) {
+      return process::Descriptor(::fcntl(kept.fd.get(), F_DUPFD_CLOEXEC, 0));
+    }
+  }
+  return {};
+}
+
 /// From here on errors go through `startup`, which tells the parent that waits (I5).
 int serve(const config::Config& config, process::Startup& startup) {
-  const auto fail = [&startup](const std::string& text) {
+  process::Descriptor trial;
+  const auto fail = [&](const std::string& text) {
+    if (trial) daemon::UpdateNote::tell(trial.get(), text);
     startup.fail(text);
     return 1;
   };
@@ -52,6 +66,7 @@ int serve(const config::Config& config, process::Startup& startup) {
   keeper::Inheritance inheritance;
   auto keeper = keeper::Keeper::adopt(inheritance);
   if (!keeper) return fail(keeper.error().text);
+  trial = note_of_trial(inheritance);
   keeper::Keeper* const supervisor = keeper->get();
   const auto notifier =
       supervisor == nullptr ? process::Notifier::from_environment() : process::Notifier();
@@ -62,9 +77,13 @@ int serve(const config::Config& config, process::Startup& startup) {
   const auto xen = process::find_xen(config.xen);
   spdlog::info("{}", xen.sentence);
 
+  if (trial && !config.keep_connections) {
+    return fail("connections are volatile with these options, and would end");
+  }
   auto instance = process::Instance::acquire(config, take_listener(inheritance));
   if (!instance) return fail(instance.error().text);
-  if (supervisor != nullptr) {
+  // The new program of a live update finds it kept as it should be, and changes nothing.
+  if (supervisor != nullptr && !trial) {
     supervisor->release(config.keep_connections ? kOurOwn : kAcceptedOn);
     supervisor->keep(config.keep_connections ? kAcceptedOn : kOurOwn, instance->listen_fd());
   }

@@ -88,6 +88,8 @@ struct Config {
   /// How long a watch event is kept for a ring that takes none (-w watch-event). Default 20 s;
   /// 0: for ever.
   std::chrono::seconds watch_event_timeout{20};
+  /// How long a live update's new program may take until it takes over (-w update). Default 10 s.
+  std::chrono::seconds update_timeout{10};
   /// Global quota values (G).
   QuotaSettings quotas;
 

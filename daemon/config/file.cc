@@ -114,8 +114,7 @@ class Reader {
       return word(key, node, &after_reboot_from_word, kAfterRebootWords, settings_.after_reboot);
     }
     if (key == "connections") {
-      return word(key, node, &connections_from_word, kConnectionsWords,
-                  settings_.keep_connections);
+      return word(key, node, &connections_from_word, kConnectionsWords, settings_.keep_connections);
     }
     if (key == "xen") return word(key, node, &xen_mode_from_word, kXenWords, settings_.xen);
     if (key == "journal-budget-mib") return journal_budget(key, node);
@@ -169,8 +168,9 @@ class Reader {
   }
 
   void timeout(std::string_view key, const toml::node& node) {
-    if (key != "watch-event") return unknown(key, node);
-    number(key, node, kSecondsMax, settings_.watch_event_seconds);
+    if (key == "watch-event") return number(key, node, kSecondsMax, settings_.watch_event_seconds);
+    if (key == "update") return number(key, node, kSecondsMax, settings_.update_seconds);
+    unknown(key, node);
   }
 
   std::string path_;

@@ -184,15 +184,19 @@ void add_quotas(CLI::App& app, Settings& settings) {
                   settings);
   add_named_quota(app, "-q,--quota-soft", "Warn in the log above this value: " + quota_names(true),
                   true, settings);
-  add_value(app, "-w,--timeout", "watch-event=SECONDS",
-            "How long a watch event waits for a guest that takes none (default 20, 0 for ever)",
+  add_value(app, "-w,--timeout", "NAME=SECONDS",
+            "watch-event: how long a watch event waits for a guest that takes none (default 20, 0 "
+            "for ever); update: how long the new program of a live update may take (default 10)",
             [&](const std::string& text) {
               const auto [name, value] = assignment_or_throw("-w,--timeout", text, kSecondsMax);
-              if (name != "watch-event") {
-                throw CLI::ValidationError("-w,--timeout",
-                                           "there is no timeout '" + name + "', only watch-event");
+              if (name == "watch-event") {
+                settings.watch_event_seconds = value;
+              } else if (name == "update") {
+                settings.update_seconds = value;
+              } else {
+                throw CLI::ValidationError("-w,--timeout", "there is no timeout '" + name +
+                                                               "', only watch-event and update");
               }
-              settings.watch_event_seconds = value;
             });
 }
 

@@ -120,9 +120,9 @@ tl::expected<Config, ConfigError> resolve(const Settings& options,
   config.history = choose.value(&Settings::history, config.history);
   config.after_reboot = choose.value(&Settings::after_reboot, config.after_reboot);
   config.xen = choose.value(&Settings::xen, config.xen);
-  config.keep_connections = choose.value(&Settings::keep_connections,
-                                         config.durability != store::Durability::kMemory) &&
-                            config.durability != store::Durability::kMemory;
+  config.keep_connections =
+      choose.value(&Settings::keep_connections, config.durability != store::Durability::kMemory) &&
+      config.durability != store::Durability::kMemory;
   config.store_domid = choose.value(&Settings::store_domid, config.store_domid);
   config.control_domid = choose.value(&Settings::control_domid, config.control_domid);
   config.own_event = choose.value(&Settings::own_event, config.own_event);
@@ -131,6 +131,8 @@ tl::expected<Config, ConfigError> resolve(const Settings& options,
   config.watch_event_timeout = std::chrono::seconds(
       choose.value(&Settings::watch_event_seconds,
                    static_cast<std::uint32_t>(config.watch_event_timeout.count())));
+  config.update_timeout = std::chrono::seconds(choose.value(
+      &Settings::update_seconds, static_cast<std::uint32_t>(config.update_timeout.count())));
   choose_quotas(options, file, config.quotas);
   config.redact = file.redact;
   config.trace_control = file.trace_control;

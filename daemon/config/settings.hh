@@ -44,6 +44,7 @@ struct Settings {
   std::optional<DomId> control_domid;
   std::optional<std::uint32_t> own_event;
   std::optional<std::uint32_t> watch_event_seconds;
+  std::optional<std::uint32_t> update_seconds;
   std::array<std::optional<std::uint32_t>, kQuotaCount> quotas;
   std::vector<std::string> trace_control;
   std::vector<std::string> redact;

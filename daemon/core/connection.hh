@@ -109,6 +109,9 @@ class Connection {
   /// A ConnectionReset{frozen} that the journal could not take; it comes before any other record of
   /// this connection.
   std::optional<bool> owed_reset;
+  /// Its last request is answered later, by Server::answer_parked() or by the next process, which
+  /// finds the request unanswered; no further one is begun before it.
+  bool parked = false;
   /// Already on the list of connections with something to send.
   bool dirty = false;
   /// Already on the list of connections with something that waits for the journal.

@@ -37,8 +37,11 @@ Control::Control(Server& server) {
   add("vxs-quota", {.parameters = "[<domid>]", .run = [&server](ControlArgs args) {
                       return control_vxs_quota(server, args);
                     }});
-  add("live-update", {.parameters = "", .run = [](ControlArgs) -> ControlResult {
-                        return "Live update is not available in this version of vxenstored.";
+  add("live-update", {.parameters = "[-c <cmdline>] [-F] [-t <timeout>] <file>\n    Default timeout is 60 seconds.",
+                      .run = {},
+                      .run_for = [&server](Connection& requester, const protocol::Header& header,
+                                           ControlArgs args) {
+                        return server.live_update().run(requester, header, args);
                       }});
   add("vxs-status", {.parameters = "", .run = [this](ControlArgs args) -> ControlResult {
                        if (!args.empty()) return tl::unexpected(Error::kInval);
@@ -81,12 +84,15 @@ void Control::add_status(std::function<void(std::string&)> lines) {
   status_.push_back(std::move(lines));
 }
 
-ControlResult Control::run(std::string_view payload) const {
+std::optional<ControlResult> Control::run(Connection& requester, const protocol::Header& header,
+                                          std::string_view payload) const {
   const auto parsed = protocol::ControlArguments::parse(payload);
   if (!parsed) return tl::unexpected(parsed.error());
   const auto found = commands_.find(parsed->command());
   if (found == commands_.end()) return tl::unexpected(Error::kInval);
-  return found->second.run(parsed->arguments());
+  const Command& command = found->second;
+  if (command.run_for) return command.run_for(requester, header, parsed->arguments());
+  return command.run(parsed->arguments());
 }
 
 ControlResult Control::help(ControlArgs args) const {

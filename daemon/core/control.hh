@@ -3,17 +3,20 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "protocol/error.hh"
+#include "protocol/wire.hh"
 
 #include <tl/expected.hpp>
 
 namespace vxs::daemon {
 
+class Connection;
 class Server;
 
 /// The outcome of a command: the reply's text (a NUL is added when sent) or an error.
@@ -29,14 +32,21 @@ class Control {
   struct Command {
     std::string parameters;  ///< for `help`, e.g. "[on|off|+<switch>|-<switch>]"
     std::function<ControlResult(ControlArgs)> run;
+    /// Instead, for a command to which it matters who asks, or which is answered later: nothing
+    /// then, and the connection is parked.
+    std::function<std::optional<ControlResult>(Connection&, const protocol::Header&, ControlArgs)>
+        run_for{};
   };
 
   explicit Control(Server& server);
 
   void add(std::string name, Command command);
 
-  /// Runs a CONTROL payload. Errors: kInval for an unknown command or wrong arguments (H1).
-  [[nodiscard]] ControlResult run(std::string_view payload) const;
+  /// Runs a CONTROL payload. Nothing: the requester is parked, and answered later. Errors: kInval
+  /// for an unknown command or wrong arguments (H1).
+  [[nodiscard]] std::optional<ControlResult> run(Connection& requester,
+                                                 const protocol::Header& header,
+                                                 std::string_view payload) const;
 
   /// Adds lines "key: value" to `vxs-status`.
   void add_status(std::function<void(std::string&)> lines);

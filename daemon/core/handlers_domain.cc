@@ -181,7 +181,9 @@ Reply handle_set_quota(Server& server, const Request& request) {
 
 Reply handle_control(Server& server, const Request& request) {
   const Seq before = server.journal().last_seq();
-  auto result = server.control().run(request.payload);
+  auto later = server.control().run(request.connection, request.header, request.payload);
+  if (!later) return Reply{.data = {}, .sent = true};  // parked
+  auto& result = *later;
   Reply reply = reply_error(result ? Error::kInval : result.error());
   if (result) {
     server.scratch() = std::move(*result);

@@ -23,9 +23,9 @@ class Server;
 
 /// What `-s` asks for.
 struct UpdateOrder {
-  ConnectionId connection = 0;  ///< the requester's
-  std::uint64_t ordinal = 0;    ///< of its `-s`
-  std::string file;             ///< -f
+  ConnectionId connection = 0;                ///< the requester's
+  std::uint64_t ordinal = 0;                  ///< of its `-s`
+  std::string file;                           ///< -f
   std::optional<std::string> command_line{};  ///< -c: words separated by white space
   std::uint32_t timeout_s = 60;               ///< -t: how long open transactions are waited for
   bool force = false;                         ///< -F: then they are lost

@@ -28,6 +28,7 @@ Server::Server(const ServerOptions& options, store::Journal& journal, Clock& clo
       observer_(observer),
       accounts_(clock, observer, domains, options.journal_budget_bytes),
       branches_(options.pins),
+      live_update_(*this),
       control_(*this),
       rings_(xen.rings != nullptr ? *xen.rings : no_rings_),
       lifecycle_(*this, domains, xen.hypervisor, rings_, options.lifecycle),
@@ -53,6 +54,7 @@ Connection& Server::add_connection(Connection::Peer peer) {
 }
 
 void Server::remove_connection(Connection& connection) {
+  live_update_.connection_ended(connection.id());
   watches_.remove_all(connection);
   drop_branches(connection);
   std::erase(dirty_list(connection), &connection);
@@ -93,6 +95,8 @@ void Server::drop_session(Connection& connection) {
   connection.next_watch = 0;
   drop_branches(connection);
   connection.pending.reset();
+  live_update_.connection_ended(connection.id());
+  connection.parked = false;
   forget_held(connection);
   connection.outbox.clear();
   if (connection.waiting) {
@@ -214,6 +218,11 @@ void Server::send_reply(Connection& connection, const Header& request, const Rep
   mark_waiting(connection, required);
   mark_dirty(connection);
   if (connection.outbox.overflowed()) overflow(connection);
+}
+
+void Server::answer_parked(Connection& connection, const Header& request, const Reply& reply) {
+  connection.parked = false;
+  send_reply(connection, request, reply);
 }
 
 void Server::overflow(Connection& connection) {

@@ -21,6 +21,7 @@
 #include "daemon/core/domains.hh"
 #include "daemon/core/fairness.hh"
 #include "daemon/core/lifecycle.hh"
+#include "daemon/core/live_update.hh"
 #include "daemon/core/observer.hh"
 #include "daemon/core/replayed_events.hh"
 #include "daemon/core/request.hh"
@@ -94,7 +95,7 @@ class Server {
   /// wait (G5, G6, E13).
   [[nodiscard]] bool ready_for(const Connection& connection) const noexcept {
     return !connection.pending && !connection.doomed && !connection.frozen && !connection.held &&
-           (connection.account == nullptr || connection.account->blocked() == 0);
+           !connection.parked && (connection.account == nullptr || connection.account->blocked() == 0);
   }
   /// May its ring begin anew? Not at will: each time is a record (A20).
   [[nodiscard]] bool may_reset(const Connection& connection) const noexcept {
@@ -207,6 +208,7 @@ class Server {
   [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
   [[nodiscard]] std::string& path_scratch() noexcept { return path_scratch_; }
   [[nodiscard]] Control& control() noexcept { return control_; }
+  [[nodiscard]] LiveUpdate& live_update() noexcept { return live_update_; }
   [[nodiscard]] Accounts& accounts() noexcept { return accounts_; }
   [[nodiscard]] const std::map<ConnectionId, std::unique_ptr<Connection>>& connections()
       const noexcept {
@@ -241,6 +243,8 @@ class Server {
   /// Sends the reply to a request, and remembers the request if the reply waits for the journal.
   void answer(const Request& request, const Reply& reply);
   void send_reply(Connection& connection, const protocol::Header& request, const Reply& reply);
+  /// The reply to the request, with this header, that the connection was parked for.
+  void answer_parked(Connection& connection, const protocol::Header& request, const Reply& reply);
   /// Queues an event for a watch; dropped if it would not fit a message (B9), merged by D14.
   void send_event(Watch& watch, std::string_view path, Seq required);
 
@@ -298,6 +302,7 @@ class Server {
   Accounts accounts_;
   Watches watches_;
   transactions::BranchSet branches_;
+  LiveUpdate live_update_;
   Control control_;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
   NoRings no_rings_;

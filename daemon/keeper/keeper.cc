@@ -1,13 +1,16 @@
 #include "daemon/keeper/keeper.hh"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 namespace vxs::keeper {
@@ -20,6 +23,8 @@ using supervisor::MessageType;
 constexpr std::chrono::milliseconds kStartPatience{10'000};
 constexpr int kMessagesPerPass = 64;
 constexpr std::chrono::milliseconds kHandOverPatience{2'000};
+/// For a supervisor that is told of a live update: it does nothing else that takes time.
+constexpr std::chrono::milliseconds kDrainPatience{5'000};
 
 bool is_seqpacket(int fd) {
   int type = 0;
@@ -27,13 +32,19 @@ bool is_seqpacket(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
-/// True if there is something to read, before `deadline`.
-bool wait_readable(int fd, std::chrono::steady_clock::time_point deadline) {
+UpdateRole role_of(std::uint16_t flags) {
+  if ((flags & supervisor::kUpdateTrial) != 0) return UpdateRole::kTrial;
+  if ((flags & supervisor::kUpdateFailed) == 0) return UpdateRole::kNone;
+  return (flags & supervisor::kUpdateTimedOut) != 0 ? UpdateRole::kTimedOut : UpdateRole::kFailed;
+}
+
+/// True if `fd` is ready for `events` before `deadline`.
+bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
-    pollfd watched{fd, POLLIN, 0};
+    pollfd watched{fd, events, 0};
     const int ready = ::poll(&watched, 1, static_cast<int>(left.count()));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return false;
@@ -69,7 +80,7 @@ process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance)
     Message message;
     switch (channel_.receive(message)) {
       case Channel::Received::kNothing:
-        if (wait_readable(channel_.fd(), deadline)) continue;
+        if (wait_for(channel_.fd(), POLLIN, deadline)) continue;
         return process::start_error("the supervisor does not say what it keeps");
       case Channel::Received::kClosed:
         return process::start_error("the supervisor died");
@@ -90,6 +101,7 @@ process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance)
     if (message.type == MessageType::kStart) {
       inheritance.starts = message.value;
       inheritance.previous_status = static_cast<int>(message.more);
+      inheritance.update = role_of(message.flags);
       return {};
     }
   }
@@ -150,6 +162,7 @@ void Keeper::send(Message message) {
 void Keeper::send_pending() {
   const bool left = channel_.send_pending([this](const std::string& name) {
     if (name == supervisor::kOrderName) return order_.get();
+    if (name == supervisor::kProgramName) return program_.get();
     const auto found = kept_.find(name);
     return found == kept_.end() ? -1 : found->second;
   });
@@ -164,7 +177,7 @@ process::StartResult<std::map<std::string, int>> Keeper::hold() {
   numbers_.clear();
   held_ = false;
   send(Message{.type = MessageType::kHold, .value = 1});
-  while (channel_ && !held_ && wait_readable(channel_.fd(), deadline)) on_readable();
+  while (channel_ && !held_ && wait_for(channel_.fd(), POLLIN, deadline)) on_readable();
   if (!held_) return process::start_error("the supervisor does not answer");
   return numbers_;
 }
@@ -180,6 +193,54 @@ process::StartResult<void> Keeper::hand_over(const supervisor::HandOver& order) 
     return process::start_error("the supervisor does not read");
   }
   return {};
+}
+
+// --- live update -------------------------------------------------------------
+
+bool Keeper::drain() {
+  const auto deadline = std::chrono::steady_clock::now() + kDrainPatience;
+  send_pending();
+  while (channel_ && channel_.has_pending()) {
+    if (!wait_for(channel_.fd(), POLLOUT, deadline)) return false;
+    send_pending();
+  }
+  // A supervisor that died has dropped the queue.
+  pollfd watched{channel_.fd(), 0, 0};
+  return channel_ && ::poll(&watched, 1, 0) >= 0 && (watched.revents & (POLLHUP | POLLERR)) == 0;
+}
+
+std::vector<std::string> Keeper::own_words() {
+  std::vector<std::string> words;
+  std::ifstream stream("/proc/self/cmdline", std::ios::binary);
+  for (std::string word; std::getline(stream, word, '\0');) words.push_back(word);
+  return words;
+}
+
+void Keeper::queue_words(const std::vector<std::string>& words) {
+  for (const auto& word : words) {
+    channel_.queue(Message{.type = MessageType::kArgument, .name = word});
+  }
+}
+
+bool Keeper::exec(process::Descriptor program, const std::vector<std::string>& words,
+                  std::chrono::microseconds patience) {
+  const bool sane = !words.empty() && words.size() <= supervisor::kArgumentsMax &&
+                    std::all_of(words.begin(), words.end(), [](const std::string& word) {
+                      return word.size() <= supervisor::kArgumentMax;
+                    });
+  // What is queued already shows that it does not read.
+  if (!sane || !channel_ || channel_.has_pending()) return false;
+  program_ = std::move(program);
+  queue_words(words);
+  channel_.queue(Message{.type = MessageType::kExec,
+                         .value = static_cast<std::uint64_t>(patience.count()),
+                         .name = std::string(supervisor::kProgramName)});
+  return drain();
+}
+
+bool Keeper::taken_over() {
+  channel_.queue(Message{.type = MessageType::kTakenOver});
+  return drain();
 }
 
 // --- from the supervisor -----------------------------------------------------
@@ -235,6 +296,12 @@ void Keeper::handle_death() {
     for (const auto& [name, fd] : kept_) {
       channel_.queue(Message{.type = MessageType::kKeep, .name = name});
     }
+    // It knows the program that the dead one was started with, and that may be an older one.
+    program_.reset(::open("/proc/self/exe", O_PATH | O_CLOEXEC));
+    queue_words(own_words());
+    channel_.queue(Message{.type = MessageType::kExec,
+                           .flags = supervisor::kInUse,
+                           .name = std::string(supervisor::kProgramName)});
     if (ready_) channel_.queue(Message{.type = MessageType::kReady});
     watch();
   }

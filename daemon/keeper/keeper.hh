@@ -25,12 +25,21 @@ struct Kept {
   process::Descriptor fd;
 };
 
+/// What a start is in a live update (supervisor/message.hh).
+enum class UpdateRole : std::uint8_t {
+  kNone,
+  kTrial,     ///< the new program: it says taken_over() before it changes anything
+  kFailed,    ///< the old one again: previous_status says how the new one ended
+  kTimedOut,  ///< the same, because the new one took too long
+};
+
 /// What a daemon finds at its start.
 struct Inheritance {
   /// In the order of their names. Empty: this is the first daemon, or the one before kept nothing.
   std::vector<Kept> descriptors;
   std::uint64_t starts = 0;  ///< by this supervisor; 1: it never started another
   int previous_status = 0;   ///< how the daemon before ended, as wait(2) tells; 0: there was none
+  UpdateRole update = UpdateRole::kNone;
 };
 
 /// The supervisor as the daemon sees it. One thread, the loop's. After adopt() nothing waits: what
@@ -80,6 +89,20 @@ class Keeper {
   void stopping();
   /// The main loop runs. Call it at least every alive_interval(), from ready() on.
   void alive();
+
+  // --- live update -------------------------------------------------------------
+  /// Asks for `program` to be started with these words, the first of which is its argv[0], when
+  /// this process has ended. It has to have said taken_over() within `patience`, or this program is
+  /// started again. False: the supervisor is not there, does not read, or cannot be told that many
+  /// words; end only if that is well. All that was said before has arrived then.
+  [[nodiscard]] bool exec(process::Descriptor program, const std::vector<std::string>& words,
+                          std::chrono::microseconds patience);
+  /// The new program has what it needs, and goes on: the old one is not started any more. False:
+  /// the supervisor was not told, and nothing may be changed.
+  [[nodiscard]] bool taken_over();
+  /// The words of this process's own command line.
+  [[nodiscard]] static std::vector<std::string> own_words();
+
   /// A third of the time after which the supervisor kills a silent daemon; zero: it never does.
   [[nodiscard]] std::chrono::microseconds alive_interval() const noexcept { return interval_; }
 
@@ -111,6 +134,9 @@ class Keeper {
   void watch();
   void send(supervisor::Message message);
   void send_pending();
+  /// Until the socket has taken everything. False: it does not.
+  [[nodiscard]] bool drain();
+  void queue_words(const std::vector<std::string>& words);
 
   supervisor::Channel channel_;
   daemon::EventLoop* loop_ = nullptr;
@@ -121,6 +147,7 @@ class Keeper {
   std::map<std::string, int> numbers_;  ///< of what is kept, at the supervisor
   bool held_ = false;                   ///< HELD came
   process::Descriptor order_;           ///< of HAND_OVER, on its way
+  process::Descriptor program_;         ///< that exec() or a new supervisor is told of
   pid_t supervisor_pid_ = 0;
   std::chrono::microseconds interval_{0};
   bool managed_ = false;  ///< by a service manager

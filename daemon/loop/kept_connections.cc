@@ -42,7 +42,7 @@ std::string client_name(std::uint64_t number) {
 }  // namespace
 
 tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::open(
-    keeper::Keeper& keeper, keeper::Inheritance& inheritance) {
+    keeper::Keeper& keeper, keeper::Inheritance& inheritance, bool adopt_only) {
   process::Descriptor old;
   for (auto& kept : inheritance.descriptors) {
     if (kept.name == kWireAreaName) old = std::move(kept.fd);
@@ -53,10 +53,16 @@ tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::ope
     if (adopted) {
       area = std::move(*adopted);
       for (const auto& damage : area->damage()) spdlog::error("wire area: {}", damage);
+    } else if (adopt_only) {
+      return tl::unexpected(adopted.error());
     } else {
       spdlog::error("the wire area cannot be taken up ({}): every connection is closed",
                     adopted.error());
     }
+  }
+  if (adopt_only && (!area || !area->damage().empty())) {
+    return tl::unexpected(
+        fmt::format("wire area: {}", area ? area->damage().front() : "there is none"));
   }
   if (!area) {
     auto created = begin_area();

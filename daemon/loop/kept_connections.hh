@@ -32,9 +32,10 @@ class KeptConnections {
  public:
   /// Takes up what the supervisor kept for us (`inheritance`: the area and the clients; the rest
   /// stays there), or begins an area and has it kept. Errors: a sentence for the log; connections
-  /// are volatile then. `keeper` outlives this object.
+  /// are volatile then. `keeper` outlives this object. `adopt_only`: no new area is begun, and one
+  /// that is not whole is an error; nothing that the supervisor keeps changes.
   [[nodiscard]] static tl::expected<std::unique_ptr<KeptConnections>, std::string> open(
-      keeper::Keeper& keeper, keeper::Inheritance& inheritance);
+      keeper::Keeper& keeper, keeper::Inheritance& inheritance, bool adopt_only = false);
 
   /// An area for as many connections as there is address space for, with a tag of its own. Errors:
   /// as open().

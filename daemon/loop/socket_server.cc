@@ -226,7 +226,7 @@ std::string_view SocketServer::unhandled(const Client& client) const {
 
 bool SocketServer::is_answered(const Client& client) const {
   // A reply that waits for nothing itself may stand behind an event that does.
-  return !client.connection->pending &&
+  return !client.connection->pending && !client.connection->parked &&
          (client.slot == nullptr ||
           client.output->base() + client.connection->outbox.may_leave() >= client.answered_to);
 }
@@ -234,6 +234,10 @@ bool SocketServer::is_answered(const Client& client) const {
 void SocketServer::publish(Client& client) {
   const Connection& connection = *client.connection;
   WireSlot& slot = *client.slot;
+  if (client.parked && !connection.parked) {
+    client.answered_to = client.output->base() + client.output->view().size();
+  }
+  client.parked = connection.parked;
   auto progress = slot.progress();
   // A request and its reply count as one: neither before the reply may leave.
   const bool answered = is_answered(client);

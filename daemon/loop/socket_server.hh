@@ -72,6 +72,7 @@ class SocketServer {
     bool deaf = false;
     bool queued = false;     ///< in backlog_
     bool looked_up = false;  ///< its command name was looked up
+    bool parked = false;     ///< its last request had no reply yet when it was published last
   };
 
   void accept_clients();

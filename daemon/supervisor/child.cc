@@ -106,6 +106,13 @@ process::StartResult<Binary> Binary::open(const std::string& file) {
   return process::start_error("cannot find " + file + " in PATH");
 }
 
+Binary::Binary(process::Descriptor fd) : fd_(std::move(fd)) {
+  char target[4096];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd_.get());
+  const ssize_t size = ::readlink(link.c_str(), target, sizeof target);
+  path_ = size > 0 ? std::string(target, static_cast<std::size_t>(size)) : link;
+}
+
 process::StartResult<Child> Child::start(const Binary& binary,
                                          const std::vector<std::string>& arguments, int channel) {
   std::vector<std::string> words = arguments;

@@ -18,6 +18,8 @@ class Binary {
  public:
   /// `file` is looked up in PATH if it has no slash. Errors: not found.
   [[nodiscard]] static process::StartResult<Binary> open(const std::string& file);
+  /// Of a descriptor that somebody else opened.
+  explicit Binary(process::Descriptor fd);
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 

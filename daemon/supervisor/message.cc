@@ -28,7 +28,8 @@ std::optional<std::uint64_t> client_number(std::string_view name) noexcept {
 
 bool carries_descriptor(MessageType type) noexcept {
   return type == MessageType::kKept || type == MessageType::kAccepted ||
-         type == MessageType::kKeep || type == MessageType::kHandOver;
+         type == MessageType::kKeep || type == MessageType::kExec ||
+         type == MessageType::kHandOver;
 }
 
 std::string describe_status(int wait_status) {

@@ -26,8 +26,24 @@
 //   (ends with status 0)                          becomes the program; if it cannot, or the daemon
 //                                                 ends otherwise, starts a daemon as after a kill
 //
+// Live update: a daemon hands over to another program, and is started again itself if that fails.
+//
+//   daemon                                        supervisor
+//   KEEP     update, what the new one needs -->
+//   ARGUMENT word (each one)                -->
+//   EXEC     descriptor, patience           -->   holds both programs from now on
+//   (ends, whatever its status)                   starts the new one at once
+//   new one                                 <--   as above, START with kUpdateTrial
+//   TAKEN_OVER                              -->   lets go of the old one
+//
+// If the new one ends before TAKEN_OVER, or does not say it in time (SIGKILL then), the old one is
+// started: START with kUpdateFailed. Until TAKEN_OVER the new one changes nothing that the old one
+// needs, and what it sent is carried out before its end is looked at: so it is the supervisor's
+// receipt that decides which of the two goes on.
+//
 // A supervisor that a daemon started because the one before it died (VXENSTORED_SUPERVISOR_ADOPT
-// names its end then) says HELLO only; the daemon answers with KEEP for all it has, and READY.
+// names its end then) says HELLO only; the daemon answers with KEEP for all it has, with ARGUMENTs
+// and EXEC with kInUse for the program that it is, and READY.
 #pragma once
 
 #include <cstdint>
@@ -67,15 +83,30 @@ enum class MessageType : std::uint16_t {
   kKeep = 18,      ///< name, descriptor; a kept one of the same name is replaced
   kRelease = 19,   ///< name; one that is not kept is nothing
   kStopping = 20,  ///< an orderly end: do not start another, whatever the end looks like
-  // Live update, not spoken yet. EXEC: descriptor of the binary the next start is to use, the one
-  // in use being kept to fall back on; TAKEN_OVER: no falling back from here on.
-  kExec = 32,
-  kTakenOver = 33,
+  // To the supervisor: live update.
+  kExec = 32,       ///< name, descriptor of a program file; the ARGUMENTs before it are its command
+                    ///< line. value: microseconds until it has to have taken over; flags: kInUse
+  kTakenOver = 33,  ///< no falling back from here on
+  kArgument = 34,   ///< name: one word, any bytes but NUL, at most kArgumentMax of them
   // To the supervisor: hot swap.
   kHold = 40,      ///< value 0: accept again
   kHandOver = 41,  ///< name, descriptor
 };
 
+/// Bytes of an ARGUMENT's word. Words per EXEC: kArgumentsMax.
+inline constexpr std::size_t kArgumentMax = 4064;
+inline constexpr std::size_t kArgumentsMax = 256;
+
+/// START: this is the new program of a live update.
+inline constexpr std::uint16_t kUpdateTrial = 1;
+/// START: the live update that this program began has failed; `more` is how the new one ended.
+inline constexpr std::uint16_t kUpdateFailed = 2;
+/// START, with kUpdateFailed: because it had not taken over in time.
+inline constexpr std::uint16_t kUpdateTimedOut = 4;
+/// EXEC: the program that runs already; use it for the next starts.
+inline constexpr std::uint16_t kInUse = 1;
+/// The name EXEC's descriptor has on its way; it is not kept under it.
+inline constexpr std::string_view kProgramName = "program";
 /// The name HAND_OVER's descriptor has on its way.
 inline constexpr std::string_view kOrderName = "hand-over";
 

@@ -107,7 +107,7 @@ process::StartResult<Supervisor> Supervisor::create(const Options& options) {
 
 Supervisor::Supervisor(const Options& options, Binary binary, process::Descriptor signals)
     : options_(options),
-      binary_(std::move(binary)),
+      program_{std::move(binary), options.command},
       signals_(std::move(signals)),
       next_client_(microseconds_since_boot()),
       housekeeping_at_(Clock::now() + kHousekeeping),
@@ -165,7 +165,7 @@ void Supervisor::stop() {
 void Supervisor::start_child() {
   restart_at_.reset();
   auto pair = Channel::make_pair();
-  auto child = pair ? Child::start(binary_, options_.command, pair->second.get())
+  auto child = pair ? Child::start(program_.binary, program_.arguments, pair->second.get())
                     : process::StartResult<Child>(tl::unexpected(pair.error()));
   if (!child) {
     spdlog::error("supervisor: {}", child.error().text);
@@ -177,11 +177,13 @@ void Supervisor::start_child() {
   held_ = false;
   hand_over_.reset();
   ++starts_;
+  words_.clear();
   greet();
   for (const auto& [name, fd] : kept_) {
     channel_.queue(Message{.type = MessageType::kKept, .name = name});
   }
   channel_.queue(Message{.type = MessageType::kStart,
+                         .flags = std::exchange(start_flags_, std::uint16_t{0}),
                          .value = starts_,
                          .more = static_cast<std::uint64_t>(previous_status_)});
 }
@@ -243,6 +245,13 @@ void Supervisor::handle(Message& message) {
     case MessageType::kHandOver:
       hand_over_ = message.fd ? read_hand_over(message.fd.get()) : std::nullopt;
       return;
+    case MessageType::kArgument:
+      if (words_.size() < kArgumentsMax) words_.push_back(std::move(message.name));
+      return;
+    case MessageType::kExec:
+      return exec(message);
+    case MessageType::kTakenOver:
+      return taken_over();
     default:  // kAlive was that already; a later version's message is not for us
       return;
   }
@@ -262,6 +271,9 @@ void Supervisor::handle_end() {
   silent_until_.reset();
   const int status = known_status.value_or(stopping_ ? 0 : SIGKILL);
   if (hand_over_ && status == 0 && !stopping_) return hand_over();
+  if (next_ && stopping_) return end(0);  // it ended on our behalf, and that was all it had to do
+  if (next_) return try_next();
+  if (previous_ && !stopping_) return fall_back(status);
   const bool as_told = stopping_ && WIFSIGNALED(status) &&
                        (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
   if (stopping_ || !must_go_on() || status == 0) return end(as_told ? 0 : exit_code_of(status));
@@ -311,6 +323,58 @@ void Supervisor::hand_over() {
   backoff_ = 0ms;
   retry_later();
 }
+
+// --- live update -------------------------------------------------------------
+
+void Supervisor::exec(Message& message) {
+  auto words = std::exchange(words_, {});
+  // Without the program, the daemon that ends now is started again, and sees that it was not tried.
+  if (!message.fd || words.empty() || previous_) {
+    spdlog::error("supervisor: an order to start another program is not complete");
+    return;
+  }
+  Program named{Binary(std::move(message.fd)), std::move(words)};
+  if ((message.flags & kInUse) != 0) {
+    program_ = std::move(named);
+    return;
+  }
+  next_ = std::move(named);
+  patience_ = std::chrono::microseconds(message.value);
+}
+
+void Supervisor::try_next() {
+  spdlog::info("supervisor: live update: starting {}", next_->binary.path());
+  previous_ = std::exchange(program_, std::move(*next_));
+  next_.reset();
+  start_flags_ = kUpdateTrial;
+  trial_until_ = Clock::now() + patience_;
+  timed_out_ = false;
+  backoff_ = 0ms;
+  start_child();
+}
+
+void Supervisor::taken_over() {
+  if (!previous_) return;
+  previous_.reset();
+  trial_until_.reset();
+  spdlog::info("supervisor: live update: {} took over", program_.binary.path());
+}
+
+void Supervisor::fall_back(int status) {
+  program_ = std::move(*previous_);
+  previous_.reset();
+  trial_until_.reset();
+  spdlog::error("supervisor: the live update failed ({}); starting {} again",
+                timed_out_ ? "the new program did not take over in time" : describe_status(status),
+                program_.binary.path());
+  previous_status_ = status;
+  start_flags_ = kUpdateFailed;
+  if (timed_out_) start_flags_ = kUpdateFailed + kUpdateTimedOut;
+  backoff_ = 0ms;
+  start_child();
+}
+
+// --- signals -----------------------------------------------------------------
 
 void Supervisor::handle_signal() {
   signalfd_siginfo info{};
@@ -395,6 +459,12 @@ void Supervisor::check_times(Clock::time_point now) {
     aborted_ = true;
     silent_until_ = now + kAbortPatience;
   }
+  if (trial_until_ && now >= *trial_until_) {
+    trial_until_.reset();
+    timed_out_ = true;
+    if (!child_) return fall_back(previous_status_);  // it could not even be forked
+    child_.signal(SIGKILL);
+  }
   if (accept_again_ && now >= *accept_again_) accept_again_.reset();
   if (restart_at_ && now >= *restart_at_) start_child();
   if (manager_.watchdog() > 0us && now >= tell_manager_at_) {
@@ -409,7 +479,7 @@ void Supervisor::check_times(Clock::time_point now) {
 
 int Supervisor::poll_timeout(Clock::time_point now) const {
   auto next = housekeeping_at_;
-  for (const auto& deadline : {restart_at_, silent_until_, accept_again_}) {
+  for (const auto& deadline : {restart_at_, silent_until_, accept_again_, trial_until_}) {
     if (deadline) next = std::min(next, *deadline);
   }
   if (manager_.watchdog() > 0us) next = std::min(next, tell_manager_at_);

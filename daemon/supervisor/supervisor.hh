@@ -43,7 +43,8 @@ struct Options {
 /// daemon's, 128 + n if it died of signal n, and 0 if it did as we were told to end it. That is so
 /// after exit status 0, after SIGTERM or SIGINT, after STOPPING, and when the daemon fails before
 /// the first READY (unless there is something inherited). In every other case it is started again,
-/// with all descriptors.
+/// with all descriptors. A daemon that said EXEC is followed by the program it named, and by itself
+/// again if that one does not take over (message.hh).
 ///
 /// Call it in a process that may be forked, with signals as prepare_signals() leaves them and
 /// before any thread is started, but for one that logs and has all signals blocked. It takes over
@@ -61,6 +62,12 @@ class Supervisor {
   using Clock = std::chrono::steady_clock;
   using Deadline = std::optional<Clock::time_point>;
 
+  /// What is started.
+  struct Program {
+    Binary binary;
+    std::vector<std::string> arguments;
+  };
+
   Supervisor(const Options& options, Binary binary, process::Descriptor signals);
   process::StartResult<void> adopt(int channel);
 
@@ -74,6 +81,10 @@ class Supervisor {
   void handle(Message& message);
   void handle_end();
   void retry_later();
+  void exec(Message& message);
+  void try_next();
+  void taken_over();
+  void fall_back(int status);
   void end(int code) noexcept;
   void stop();
 
@@ -93,7 +104,7 @@ class Supervisor {
   void wait();
 
   Options options_;
-  Binary binary_;
+  Program program_;  ///< the next start's
   process::Descriptor signals_;
   InheritedLimits limits_;
 
@@ -114,6 +125,15 @@ class Supervisor {
   std::optional<int> exit_code_;
   bool held_ = false;                  ///< nobody is accepted, for the daemon hands over
   std::optional<HandOver> hand_over_;  ///< what to become when the daemon has ended
+
+  // Live update.
+  std::vector<std::string> words_;   ///< ARGUMENTs that wait for their EXEC
+  std::optional<Program> next_;      ///< EXEC came: to be tried when the daemon has ended
+  std::optional<Program> previous_;  ///< program_ is on trial: to be gone back to
+  std::chrono::microseconds patience_{0};
+  Deadline trial_until_;
+  bool timed_out_ = false;
+  std::uint16_t start_flags_ = 0;  ///< of the next START
 
   Clock::time_point ready_since_;
   Deadline restart_at_;

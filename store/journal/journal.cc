@@ -68,6 +68,12 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
   Recovery recovery(env, options, perms, tree, report, on_record, replay);
   if (auto run = recovery.run(); !run) return tl::unexpected(run.error());
   if (recovery.damage() && !options.accept_damage) return tl::unexpected(*recovery.damage());
+  if (replay.confirm) {
+    if (auto confirmed = replay.confirm(tree, report); !confirmed) {
+      return tl::unexpected(
+          JournalError{JournalError::Kind::kIo, ECANCELED, std::move(confirmed).error()});
+    }
+  }
 
   const Survey& survey = recovery.survey();
   const bool mapped =

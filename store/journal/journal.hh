@@ -20,6 +20,8 @@
 #include "store/system_state.hh"
 #include "store/tree.hh"
 
+#include <tl/expected.hpp>
+
 namespace vxs::store {
 
 enum class Durability : std::uint8_t {
@@ -52,6 +54,8 @@ struct ReplayedRecord {
   bool was_introduced = false;
 };
 
+struct RecoveryReport;
+
 /// What recovery is asked to say of the newest records, those whose effects the last run may not
 /// have made known: replies, watch events.
 struct ReplayHook {
@@ -62,6 +66,10 @@ struct ReplayHook {
   std::optional<Seq> from{};
   /// May be empty. Sees each record once, in order, even where recovery has to read twice.
   std::function<void(const ReplayedRecord&)> tell{};
+  /// May be empty. Asked once, when all is replayed and before anything in the directory is changed
+  /// or made: with a sentence, the opening ends there (kIo, ECANCELED, this message).
+  std::function<tl::expected<void, std::string>(const Tree& tree, const RecoveryReport& report)>
+      confirm{};
 };
 
 /// The newest request of a connection that a record says was carried out.

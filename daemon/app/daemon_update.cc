@@ -1,0 +1,160 @@
+// Live update, the new program's half, and the old one's when it is started again (docs/design.md).
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "daemon/app/daemon.hh"
+#include "daemon/app/version.hh"
+#include "store/system_state.hh"
+
+namespace vxs::daemon {
+namespace {
+
+using keeper::UpdateRole;
+
+/// How a process ended, as wait(2) tells, for the requester.
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("it died of signal {}", WTERMSIG(status));
+  return fmt::format("it ended with status {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+// --- the start after an update -------------------------------------------------
+
+process::StartResult<void> Daemon::take_update_note(keeper::Inheritance& inheritance) {
+  update_role_ = inheritance.update;
+  for (auto& kept : inheritance.descriptors) {
+    if (kept.name != kUpdateName) continue;
+    update_fd_ = std::move(kept.fd);
+    update_note_ = UpdateNote::read(update_fd_.get());
+  }
+  if (update_role_ == UpdateRole::kTrial) {
+    if (!update_note_) return process::start_error("what the old program left cannot be read");
+    return {};
+  }
+  if (!update_note_) {
+    if (update_fd_) keeper_->release(kUpdateName);
+    return {};
+  }
+  const bool failed = update_role_ != UpdateRole::kNone;
+  if (failed || update_note_->stage == UpdateNote::Stage::kPrepared) {
+    std::string why = "this one died before the new one was started";
+    if (failed) {
+      why = update_role_ == UpdateRole::kTimedOut ? "it had not taken over in time"
+                                                  : how_it_ended(inheritance.previous_status);
+      if (!update_note_->text.empty()) why += ": " + update_note_->text;
+    }
+    update_note_->stage = UpdateNote::Stage::kFailed;
+    update_note_->text = "The new program did not take over, the old one goes on: " + why + ".";
+    (void)update_note_->write_to(update_fd_.get());
+  }
+  return {};
+}
+
+tl::expected<void, std::string> Daemon::confirm_update(const store::Tree& tree,
+                                                       const store::RecoveryReport& report) {
+  if (report.last_seq != update_note_->seq) {
+    return tl::unexpected(fmt::format("its state is that at Seq {}, and the old one's at {}",
+                                      report.last_seq, update_note_->seq));
+  }
+  if (tree.state_hash() != update_note_->tree_hash) {
+    return tl::unexpected(std::string("its tree is not the old one's"));
+  }
+  if (store::state_hash(report.system) != update_note_->system_hash) {
+    return tl::unexpected(std::string("its domains, watches or quotas are not the old one's"));
+  }
+  if (hypervisor_ && !hypervisor_->domains()) {
+    return tl::unexpected(std::string("Xen does not tell it which domains there are"));
+  }
+  // Before the supervisor knows: a start that finds it there without being told of a failure is one
+  // of the new program.
+  update_note_->stage = UpdateNote::Stage::kTakenOver;
+  update_note_->text = "OK";
+  if (!update_note_->write_to(update_fd_.get()) || !keeper_->taken_over()) {
+    return tl::unexpected(std::string("it could not tell the supervisor"));
+  }
+  update_confirmed_ = true;
+  return {};
+}
+
+/// The requester of the update is answered by this process, if it still waits.
+void Daemon::take_update_outcome() {
+  if (!update_note_) return;
+  if (update_role_ == UpdateRole::kTrial) {
+    spdlog::info("live update: took over from version {} at Seq {}", update_note_->version,
+                 update_note_->seq);
+  } else if (update_note_->stage == UpdateNote::Stage::kFailed) {
+    spdlog::error("live update: {}", update_note_->text);
+  }
+  const Connection* requester = server_->find_connection(update_note_->connection);
+  if (requester == nullptr || requester->ordinal >= update_note_->ordinal) {
+    forget_update_note();
+    return;
+  }
+  server_->live_update().set_outcome({.connection = update_note_->connection,
+                                      .ordinal = update_note_->ordinal,
+                                      .text = update_note_->text});
+}
+
+void Daemon::forget_update_note() {
+  if (keeper_ != nullptr) keeper_->release(kUpdateName);
+  update_fd_.reset();
+}
+
+/// Requests are answered from now on.
+void Daemon::say_update_pause() {
+  if (!update_note_ || update_role_ == UpdateRole::kNone) return;
+  spdlog::info("live update: clients waited {:.1f} ms",
+               static_cast<double>(clock_.monotonic_us() - update_note_->stopped_us) / 1000.0);
+}
+
+// --- the next update -----------------------------------------------------------
+
+std::string Daemon::update_obstacle() const {
+  if (!kept_) {
+    return "Connections are volatile and would end. Start the daemon in its daemon form or under "
+           "vxenstored-supervise, with --connections kept.";
+  }
+  if (!keeper_->connected()) return "The supervisor died: nobody could start the new program.";
+  if (!report_.damage.empty() || journal_->failing()) {
+    return "The journal cannot be written: the new program would not know the state.";
+  }
+  return {};
+}
+
+tl::expected<UpdateNote, std::string> Daemon::stop_for_update() {
+  UpdateNote note;
+  note.stopped_us = clock_.monotonic_us();
+  server_->end_of_pass();
+  flush();
+  wait_until_safe();
+  flush();
+  note.seq = journal_->last_seq();
+  if (journal_->safe_seq() != note.seq) {
+    return tl::unexpected(std::string("The journal's last records did not become safe in time."));
+  }
+  note.tree_hash = head_->tree().state_hash();
+  note.system_hash = store::state_hash(server_->lifecycle().capture());
+  return note;
+}
+
+void Daemon::prepare_updates() {
+  updater_ = std::make_unique<LiveUpdater>(
+      server_->live_update(), keeper_, config_.update_timeout,
+      LiveUpdater::Hooks{.obstacle = [this] { return update_obstacle(); },
+                         .checkpoint_busy = [this] { return checkpointer_->busy(); },
+                         .start_checkpoint =
+                             [this] {
+                               if (checkpointer_->resting()) return false;
+                               start_checkpoint();
+                               return true;
+                             },
+                         .stop = [this] { return stop_for_update(); },
+                         .forget_note = [this] { forget_update_note(); }});
+  server_->live_update().set_host(updater_.get());
+}
+
+}  // namespace vxs::daemon
