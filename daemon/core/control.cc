@@ -37,12 +37,14 @@ Control::Control(Server& server) {
   add("vxs-quota", {.parameters = "[<domid>]", .run = [&server](ControlArgs args) {
                       return control_vxs_quota(server, args);
                     }});
-  add("live-update", {.parameters = "[-c <cmdline>] [-F] [-t <timeout>] <file>\n    Default timeout is 60 seconds.",
-                      .run = {},
-                      .run_for = [&server](Connection& requester, const protocol::Header& header,
-                                           ControlArgs args) {
-                        return server.live_update().run(requester, header, args);
-                      }});
+  add("live-update",
+      {.parameters =
+           "[-c <cmdline>] [-F] [-t <timeout>] <file>\n    Default timeout is 60 seconds.",
+       .run = {},
+       .run_for = [&server](Connection& requester, const protocol::Header& header,
+                            ControlArgs args) {
+         return server.live_update().run(requester, header, args);
+       }});
   add("vxs-status", {.parameters = "", .run = [this](ControlArgs args) -> ControlResult {
                        if (!args.empty()) return tl::unexpected(Error::kInval);
                        std::string text;

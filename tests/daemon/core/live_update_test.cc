@@ -113,7 +113,7 @@ TEST_F(LiveUpdate, H4_TheOrderSaysWhatWasAskedFor) {
   EXPECT_EQ(ask(one, "-s"), "Not in live-update session.") << "a refusal ends it";
 }
 
-TEST_F(LiveUpdate, H5_StartIsAnsweredWhenItIsOverAndNothingElseBefore) {
+TEST_F(LiveUpdate, H5_L12_StartIsAnsweredWhenItIsOverAndNothingElseBefore) {
   start_one(one);
   EXPECT_FALSE(server.ready_for(one));
   EXPECT_EQ(write(other, "/a", "1"), "OK") << "others go on";

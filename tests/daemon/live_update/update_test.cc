@@ -16,7 +16,7 @@ using support::Frame;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST_F(LiveUpdate, H5_ACopyOfOursTakesOverAndNobodyNotices) {
+TEST_F(LiveUpdate, H5_H7_ACopyOfOursTakesOverAndNobodyNotices) {
   const std::string next = copy_of_ours("next");
   WireClient one = client();
   WireClient watcher = client();
