@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/app/own_elf_note.hh"
 #include "daemon/app/version.hh"
 #include "daemon/logging/log.hh"
 #include "daemon/process/elf_note.hh"
@@ -69,12 +70,12 @@ std::optional<std::string> LiveUpdater::begin(const UpdateOrder& order) {
     swapping_ = !refused;
     return refused;
   }
-  if (note->state_format < process::kOwnElfNote.state_format) {
+  if (note->state_format < kOwnElfNote.state_format) {
     return fmt::format(
         "The file is an older vxenstored: it knows state of format {}, and this one's is {}.",
-        note->state_format, process::kOwnElfNote.state_format);
+        note->state_format, kOwnElfNote.state_format);
   }
-  if (note->wire_area < process::kOwnElfNote.wire_area) {
+  if (note->wire_area < kOwnElfNote.wire_area) {
     return "The file is an older vxenstored: it cannot take up the connections of this one.";
   }
   if (auto obstacle = hooks_.obstacle(); !obstacle.empty()) return obstacle;

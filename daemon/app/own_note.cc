@@ -1,11 +1,8 @@
 // The note that this program file carries: linked into vxenstored itself, not into a library.
 #include <cstdint>
 
+#include "daemon/app/own_elf_note.hh"
 #include "daemon/process/elf_note.hh"
-#include "daemon/supervisor/message.hh"
-#include "daemon/wire_area/layout.hh"
-#include "store/journal/checkpoint_format.hh"
-#include "store/journal/format.hh"
 
 namespace {
 
@@ -20,14 +17,8 @@ struct Section {
 };
 static_assert(sizeof(Section::name) % 4 == 0 && sizeof(Section) == 12 + 12 + 16);
 
-// Whoever raises one of these decides what the note says to older programs.
-static_assert(process::kOwnElfNote.wire_area == daemon::wire_layout::kVersion);
-static_assert(process::kOwnElfNote.protocol == supervisor::kProtocolVersion);
-static_assert(process::kOwnElfNote.state_format == store::kJournalVersion &&
-              process::kOwnElfNote.state_format == store::kCheckpointVersion);
-
 [[gnu::section(".note.vxenstored"), gnu::used, gnu::aligned(4)]] const Section note{
     sizeof process::kElfNoteName, sizeof(process::ElfNote), process::kElfNoteType, "vxenstored",
-    process::kOwnElfNote};
+    daemon::kOwnElfNote};
 
 }  // namespace

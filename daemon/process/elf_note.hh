@@ -16,14 +16,11 @@ struct ElfNote {
   std::uint32_t layout = 1;  ///< of the note; these words, and what comes behind them
   /// Of what a daemon leaves to its successor: journal, checkpoint, state beside the tree. Raised
   /// when older programs cannot go on with what newer ones write.
-  std::uint32_t state_format = 1;
-  std::uint32_t wire_area = 1;  ///< wire_layout::kVersion
-  std::uint32_t protocol = 1;   ///< supervisor::kProtocolVersion
+  std::uint32_t state_format = 0;
+  std::uint32_t wire_area = 0;  ///< wire_layout::kVersion
+  std::uint32_t protocol = 0;   ///< supervisor::kProtocolVersion
   friend bool operator==(const ElfNote&, const ElfNote&) = default;
 };
-
-/// What this program's own note says.
-inline constexpr ElfNote kOwnElfNote{};
 
 /// The note of the program file `fd`, at whose position nothing changes. Nothing: it is no ELF file
 /// of this machine's kind, has no such note, or is not sane; whatever it holds, a bounded number of

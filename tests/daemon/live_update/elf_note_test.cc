@@ -12,6 +12,7 @@
 #include <random>
 #include <string>
 
+#include "daemon/app/own_elf_note.hh"
 #include "daemon/process/descriptor.hh"
 
 namespace vxs::process {
@@ -66,7 +67,7 @@ std::string elf(const std::string& notes) {
 TEST(ElfNote, H4_OursHasItAndOthersDoNot) {
   const auto daemon = open_file(built("/daemon/vxenstored"));
   ASSERT_TRUE(daemon) << "ninja vxenstored";
-  EXPECT_EQ(read_elf_note(daemon.get()), kOwnElfNote);
+  EXPECT_EQ(read_elf_note(daemon.get()), daemon::kOwnElfNote);
   EXPECT_FALSE(read_elf_note(open_file(built("/daemon/vxenstored-supervise")).get()).has_value());
   EXPECT_FALSE(read_elf_note(open_file("/bin/sh").get()).has_value());
   EXPECT_FALSE(read_elf_note(open_file("/usr/lib/xen-4.17/bin/xenstored").get()).has_value());
