@@ -60,16 +60,12 @@ std::ostream& operator<<(std::ostream& out, const Broken& broken) { return out <
 class KeptGuestsSee : public testing::TestWithParam<Broken> {};
 
 TEST_P(KeptGuestsSee, ABrokenPromise) {
-  for (const std::uint64_t seed : {1U, 2U}) {
-    ScriptedWorld world(GetParam().fault, GetParam().every, true, seed, kGuests);
-    const std::string violation = world.run(milliseconds(40'000));
-    EXPECT_GT(world.server().broken(), 0U) << "no opportunity";
-    ASSERT_NE(violation, "");
-    EXPECT_THAT(violation, testing::ContainsRegex(GetParam().says));
-    if (seed == 1) {
-      std::printf("%s: %s\n", GetParam().name, violation.substr(0, violation.find('\n')).c_str());
-    }
-  }
+  ScriptedWorld world(GetParam().fault, GetParam().every, true, 1, kGuests);
+  const std::string violation = world.run(milliseconds(40'000));
+  EXPECT_GT(world.server().broken(), 0U) << "no opportunity";
+  ASSERT_NE(violation, "");
+  EXPECT_THAT(violation, testing::ContainsRegex(GetParam().says));
+  std::printf("%s: %s\n", GetParam().name, violation.substr(0, violation.find('\n')).c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 #include "tests/crash/kept/judges.hh"
@@ -226,8 +227,24 @@ void Toolstack::make(Guest& guest, Time now) {
 void Toolstack::introduce(Guest& guest, bool anew) {
   ask_ok(support::kIntroduce, guest.ring->introduction(), [this, &guest, anew] {
     if (anew) return look_around(guest);
-    enter(guest, Phase::kUsable, Clock::now());
+    tidy_up(guest);
   });
+}
+
+// What it owned is there, or is not: a channel that was found closed is a death where Xen numbers
+// no lives (design §6).
+void Toolstack::tidy_up(Guest& guest) {
+  talk_.ask(support::kDirectory, zstrings({root_of(guest.client)}), 0,
+            [this, &guest](const Frame& reply) {
+              if (reply.is_error()) return std::string("the root is gone");
+              std::istringstream names(reply.payload);
+              for (std::string name; std::getline(names, name, '\0');) {
+                if (name == "beat") continue;
+                ask_ok(support::kRm, zstrings({root_of(guest.client) + '/' + name}), {});
+              }
+              look_around(guest);
+              return std::string();
+            });
 }
 
 // Of whoever had this subtree before, root and beat are left and nothing else.
@@ -253,6 +270,8 @@ void Toolstack::look_around(Guest& guest) {
 std::unique_ptr<Link> Toolstack::connect(std::size_t client) {
   Guest& guest = guests_.at(client - first_);
   if (guest.phase != Phase::kUsable) return nullptr;
+  // No event of a later life may hide that one is missing.
+  if (guest.owes_introduction || guest.owes_release) return nullptr;
   const GuestPage& page = guest.ring->page();
   if (page.get(GuestPage::kConnection) != 0) throw Violation("it is not connected (A21)");
   if ((page.get(GuestPage::kFeatures) & kReconnectFeature) == 0) {
@@ -266,10 +285,12 @@ std::unique_ptr<Link> Toolstack::connect(std::size_t client) {
 
 void Toolstack::depart(Guest& guest, bool dies) {
   const Time now = Clock::now();
-  if (!dies) return below(2) == 0 ? reconnect(guest, now) : soft_reset(guest, now);
+  if (!dies) return reconnect(guest, now);
+  const auto dice = below(5);
+  if (dice == 4) return soft_reset(guest, now);
   guest.owes_release = now;
   guest.past_domid = guest.domid;
-  switch (below(4)) {
+  switch (dice) {
     case 0: {
       count(counts_.shut_down);
       const auto reason = below(2) == 0 ? support::kPoweroff : support::kCrash;

@@ -91,6 +91,7 @@ class Toolstack {
   void forget(Guest& guest, Time now);
   void make(Guest& guest, Time now);
   void introduce(Guest& guest, bool anew);
+  void tidy_up(Guest& guest);
   void look_around(Guest& guest);
   void reconnect(Guest& guest, Time now);
   void soft_reset(Guest& guest, Time now);
