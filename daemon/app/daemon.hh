@@ -71,6 +71,8 @@ class Daemon {
   [[nodiscard]] std::string update_obstacle() const;
   [[nodiscard]] tl::expected<UpdateNote, std::string> stop_for_update();
   void prepare_updates();
+  void prepare_hot_swap();
+  [[nodiscard]] std::optional<std::string> come_to_rest();
 
   /// Sockets act for a domain that is not the control domain (A4).
   [[nodiscard]] bool split() const noexcept { return !domains_.sockets_privileged(); }
@@ -135,6 +137,7 @@ class Daemon {
   process::Descriptor update_fd_;
   std::optional<UpdateNote> update_note_;  ///< of an update that has led to this start
   std::unique_ptr<LiveUpdater> updater_;
+  std::unique_ptr<HotSwap> hot_swap_;  ///< none where connections are volatile
   std::uint64_t starts_ = 0;
   Seq history_border_ = 0;
   Seq history_taken_at_ = 0;

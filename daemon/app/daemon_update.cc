@@ -4,8 +4,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "daemon/app/daemon.hh"
+#include "daemon/app/initial_tree.hh"
+#include "daemon/app/stock_update.hh"
 #include "daemon/app/version.hh"
 #include "store/system_state.hh"
 
@@ -13,6 +16,10 @@ namespace vxs::daemon {
 namespace {
 
 using keeper::UpdateRole;
+
+/// For requests that were read before a hot swap.
+constexpr std::int64_t kSettleUs = 1'000'000;
+constexpr std::int64_t kHistoryMs = 200;
 
 /// How a process ended, as wait(2) tells, for the requester.
 std::string how_it_ended(int status) {
@@ -155,6 +162,55 @@ void Daemon::prepare_updates() {
                          .stop = [this] { return stop_for_update(); },
                          .forget_note = [this] { forget_update_note(); }});
   server_->live_update().set_host(updater_.get());
+  prepare_hot_swap();
+}
+
+// --- hot swap ------------------------------------------------------------------
+
+void Daemon::prepare_hot_swap() {
+  if (!kept_) return;
+  hot_swap_ = std::make_unique<StockUpdate>(StockUpdate::World{
+      .config = config_,
+      .env = *env_,
+      .server = *server_,
+      .kept = *kept_,
+      .keeper = *keeper_,
+      .hypervisor = hypervisor_.get(),
+      .rings = rings_.get(),
+      .obstacle = [this] { return update_obstacle(); },
+      .settle = [this] { return come_to_rest(); },
+      .meta = [this](Seq seq) { return checkpoint_meta(seq, true); },
+      .empty_tree = [this] { return initial_tree(stats_, perms_, config_.control_domid); }});
+  updater_->set_hot_swap(hot_swap_.get());
+}
+
+/// For a program that knows nothing of what we have read ahead: all that was asked is answered.
+std::optional<std::string> Daemon::come_to_rest() {
+  const auto until = clock_.monotonic_us() + kSettleUs;
+  sockets_->drain();
+  while ((sockets_->has_backlog() || (rings_ && rings_->has_backlog())) &&
+         clock_.monotonic_us() < until) {
+    sockets_->serve_backlog();
+    if (rings_) rings_->serve_backlog();
+    server_->end_of_pass();
+    flush();
+    server_->settle();
+  }
+  sockets_->stop_reading();
+  if (rings_) rings_->stop_reading();
+  finish_rings();
+  server_->end_of_pass();
+  flush();
+  wait_until_safe();
+  flush();
+  if (journal_->safe_seq() != journal_->last_seq()) {
+    return "the journal's last records did not become safe in time";
+  }
+  if (history_) {
+    // What it does not get to now it reads from the journal one day.
+    history_->stop(kHistoryMs, [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
+  }
+  return std::nullopt;
 }
 
 }  // namespace vxs::daemon

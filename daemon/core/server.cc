@@ -136,6 +136,7 @@ void Server::handle(Connection& connection, const Header& header, std::string_vi
 void Server::begin(Connection& connection, const Header& header, std::string_view payload) {
   ++counters_.requests;
   if (observer_.tracing()) observer_.request_in(connection, header.type, payload);
+  if (starts_held_ && hold_start(connection, header, payload)) return;
   if (connection.account == nullptr) {
     dispatch(connection, header, payload);
     return;

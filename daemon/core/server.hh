@@ -255,6 +255,8 @@ class Server {
   // server_limits.cc
   void open_account(Connection& connection);
   bool starts_held_ = false;
+  [[nodiscard]] bool hold_start(Connection& connection, const protocol::Header& header,
+                                std::string_view payload);
   [[nodiscard]] bool hold(Connection& connection, const protocol::Header& header,
                           std::string_view payload);
   [[nodiscard]] std::optional<std::int64_t> has_to_wait(Connection& connection,

@@ -133,15 +133,18 @@ std::optional<std::int64_t> Server::has_to_wait(Connection& connection, const He
   return until;
 }
 
-bool Server::hold(Connection& connection, const Header& header, std::string_view payload) {
-  const bool starts =
-      static_cast<MessageType>(header.type) == MessageType::kTransactionStart;
-  if (starts && starts_held_ && connection.branches.empty()) {
-    connection.held = Connection::Held{
-        .header = header, .payload = std::string(payload), .until_us = 0, .start = true};
-    held_.push_back(&connection);
-    return true;
+bool Server::hold_start(Connection& connection, const Header& header, std::string_view payload) {
+  if (static_cast<MessageType>(header.type) != MessageType::kTransactionStart ||
+      !connection.branches.empty()) {
+    return false;
   }
+  connection.held = Connection::Held{
+      .header = header, .payload = std::string(payload), .until_us = 0, .start = true};
+  held_.push_back(&connection);
+  return true;
+}
+
+bool Server::hold(Connection& connection, const Header& header, std::string_view payload) {
   if (guards_.empty()) return false;
   const auto until = has_to_wait(connection, header, payload);
   if (!until) return false;
@@ -188,6 +191,10 @@ void Server::release_held() {
     const Connection::Held held = std::move(*connection->held);
     forget_held(*connection);
     // It waited long enough, whatever is guarded by now.
+    if (connection->account == nullptr) {
+      dispatch(*connection, held.header, held.payload);
+      continue;
+    }
     cause_ = std::make_shared<RequestInFlight>(connection->account);
     causer_ = connection;
     dispatch(*connection, held.header, held.payload);

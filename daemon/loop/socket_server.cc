@@ -82,6 +82,11 @@ void SocketServer::stop_reading() {
   }
 }
 
+void SocketServer::drain() {
+  draining_ = true;
+  for (auto& [connection, client] : clients_) queue(*client);
+}
+
 // --- accepting ---------------------------------------------------------------
 
 void SocketServer::accept_clients() {
@@ -226,7 +231,7 @@ std::string_view SocketServer::unhandled(const Client& client) const {
 
 bool SocketServer::is_answered(const Client& client) const {
   // A reply that waits for nothing itself may stand behind an event that does.
-  return !client.connection->pending && !client.connection->parked &&
+  return !client.connection->pending && !client.connection->parked && !client.connection->held &&
          (client.slot == nullptr ||
           client.output->base() + client.connection->outbox.may_leave() >= client.answered_to);
 }
@@ -234,10 +239,11 @@ bool SocketServer::is_answered(const Client& client) const {
 void SocketServer::publish(Client& client) {
   const Connection& connection = *client.connection;
   WireSlot& slot = *client.slot;
-  if (client.parked && !connection.parked) {
+  const bool waits = connection.parked || connection.held;
+  if (client.parked && !waits) {
     client.answered_to = client.output->base() + client.output->view().size();
   }
-  client.parked = connection.parked;
+  client.parked = waits;
   auto progress = slot.progress();
   // A request and its reply count as one: neither before the reply may leave.
   const bool answered = is_answered(client);
@@ -285,8 +291,11 @@ void SocketServer::look_up(Client& client) {
 
 bool SocketServer::may_read(const Client& client) const {
   return !stopping_ && !client.ended && !client.broken && !client.connection->doomed &&
-         client.connection->outbox.unsent() < kMaxUnsent && !has_request(client) &&
-         !client.connection->pending;
+         has_room(client) && !has_request(client) && !client.connection->pending;
+}
+
+bool SocketServer::has_room(const Client& client) const {
+  return draining_ || client.connection->outbox.unsent() < kMaxUnsent;
 }
 
 bool SocketServer::has_request(const Client& client) const {
@@ -352,7 +361,7 @@ std::size_t SocketServer::handle_frames(Client& client, std::string_view bytes,
                                         std::size_t budget) {
   std::size_t used = 0;
   while (budget > 0 && server_.ready_for(*client.connection) && is_answered(client) &&
-         client.connection->outbox.unsent() < kMaxUnsent) {
+         has_room(client)) {
     const auto decoded = protocol::decode_frame(bytes.substr(used));
     if (decoded.status == protocol::DecodeStatus::kNeedMore) break;
     if (decoded.status == protocol::DecodeStatus::kTooLong) {
@@ -390,8 +399,8 @@ void SocketServer::handle_kept(Client& client, const protocol::DecodeResult& fra
 void SocketServer::queue(Client& client) {
   if (client.queued || stopping_ || client.broken || !has_request(client)) return;
   if (!server_.ready_for(*client.connection) || !is_answered(client))
-    return;  // flush() queues it when it was released
-  if (client.connection->outbox.unsent() >= kMaxUnsent) return;  // send() queues it again
+    return;                       // flush() queues it when it was released
+  if (!has_room(client)) return;  // send() queues it again
   client.queued = true;
   backlog_.push_back(&client);
 }

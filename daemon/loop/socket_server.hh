@@ -44,6 +44,10 @@ class SocketServer {
   /// No new clients and no new requests; what is queued may still be flushed.
   void stop_reading();
 
+  /// From now on whole requests that were read are handled however much their clients have unsent:
+  /// serve_backlog() gets to all of them.
+  void drain();
+
   /// True if requests wait that were read already: the loop must not sleep.
   [[nodiscard]] bool has_backlog() const noexcept { return !backlog_.empty(); }
   /// Serves requests that were read already, a few of each of a few connections.
@@ -98,6 +102,8 @@ class SocketServer {
   void send(Client& client);
   void watch_descriptor(Client& client);
   [[nodiscard]] bool may_read(const Client& client) const;
+  /// For the reply to one more request.
+  [[nodiscard]] bool has_room(const Client& client) const;
   [[nodiscard]] bool has_request(const Client& client) const;
   void queue(Client& client);
   void close_if_done(Client& client);
@@ -118,6 +124,7 @@ class SocketServer {
   std::size_t pass_left_;       ///< requests that may still be served in this pass
   bool accept_paused_ = false;  ///< for want of descriptors; said once
   bool stopping_ = false;
+  bool draining_ = false;
 };
 
 }  // namespace vxs::daemon

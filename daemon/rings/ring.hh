@@ -62,6 +62,10 @@ class Ring {
   [[nodiscard]] bool mid_request() const noexcept { return !partial_.empty(); }
   [[nodiscard]] bool mid_reply() const noexcept { return frame_left_ > 0; }
 
+  /// What was taken of a request that is not whole, and what is left of a reply half written.
+  [[nodiscard]] const std::string& taken() const noexcept { return partial_; }
+  [[nodiscard]] std::size_t frame_left() const noexcept { return frame_left_; }
+
   /// Moves what may leave into the ring, at most a few ring sizes. Frames that fit the ring are
   /// written whole or not at all: no guest is left with half a reply when the daemon dies.
   [[nodiscard]] RingOutput send(Outbox& outbox);

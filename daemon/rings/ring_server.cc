@@ -373,6 +373,22 @@ void RingServer::freeze(Ring& ring, const Offence& offence) {
                    offence.what));
 }
 
+std::vector<store::migration::LiveConnection> RingServer::hand_over() {
+  std::vector<store::migration::LiveConnection> live;
+  for (const auto& [domid, ring] : rings_) {
+    if (ring->port && std::exchange(ring->masked, false)) hypervisor_.unmask(*ring->port);
+    if (ring->connection == nullptr) continue;
+    live.push_back({.id = ring->connection->id(),
+                    .ring = domid,
+                    .local_port = ring->port.value_or(0),
+                    .input = ring->taken(),
+                    .output = std::string(ring->connection->outbox.sendable()),
+                    .partial = static_cast<std::uint16_t>(ring->frame_left())});
+  }
+  if (virq_) hypervisor_.unbind(*std::exchange(virq_, std::nullopt));
+  return live;
+}
+
 // --- output ------------------------------------------------------------------
 
 void RingServer::flush() {

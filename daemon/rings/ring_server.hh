@@ -26,6 +26,7 @@
 #include "daemon/logging/rate_limiter.hh"
 #include "daemon/loop/event_loop.hh"
 #include "daemon/rings/ring.hh"
+#include "store/migration/live_connection.hh"
 
 namespace vxs::daemon {
 
@@ -67,6 +68,10 @@ class RingServer final : public Rings {
   void serve_backlog();
   /// Writes what the outboxes of changed connections hold, and signals the guests concerned.
   void flush();
+
+  /// The end of this process is not the end of what it bound: nothing is masked any more, and
+  /// VIRQ_DOM_EXC is free for the next program. What the rings have on their way, and our ports.
+  [[nodiscard]] std::vector<store::migration::LiveConnection> hand_over();
 
   /// Looks again at the next `count` rings (A27); a timer does so with all of them every 20 s.
   void scan(std::size_t count);
