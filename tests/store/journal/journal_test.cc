@@ -40,12 +40,26 @@ class JournalModes : public ::testing::TestWithParam<Mode> {
   FaultEnv env{1};
 };
 
+const Mode kMemory{"Memory", Durability::kMemory, true};
+const Mode kProcessMapped{"ProcessMapped", Durability::kProcess, true};
+const Mode kProcessWritten{"ProcessWritten", Durability::kProcess, false};
+const Mode kDisk{"Disk", Durability::kDisk, false};
+
+std::string name_of(const ::testing::TestParamInfo<Mode>& info) { return info.param.name; }
+
 INSTANTIATE_TEST_SUITE_P(Policies, JournalModes,
-                         ::testing::Values(Mode{"Memory", Durability::kMemory, true},
-                                           Mode{"ProcessMapped", Durability::kProcess, true},
-                                           Mode{"ProcessWritten", Durability::kProcess, false},
-                                           Mode{"Disk", Durability::kDisk, false}),
-                         [](const auto& info) { return info.param.name; });
+                         ::testing::Values(kMemory, kProcessMapped, kProcessWritten, kDisk),
+                         name_of);
+
+// Those that a kill leaves something of.
+class LastingJournals : public JournalModes {};
+INSTANTIATE_TEST_SUITE_P(Policies, LastingJournals,
+                         ::testing::Values(kProcessMapped, kProcessWritten, kDisk), name_of);
+
+// Those whose user prepares segments; a disk's sync thread does it by itself.
+class PreparedJournals : public JournalModes {};
+INSTANTIATE_TEST_SUITE_P(Policies, PreparedJournals,
+                         ::testing::Values(kMemory, kProcessMapped, kProcessWritten), name_of);
 
 TEST_P(JournalModes, AFreshDirectoryBeginsEmptyAtSeqOne) {
   Workload w(env, options(), 1);
@@ -194,8 +208,7 @@ TEST_P(JournalModes, RestartsCountAndDoNotEatTheBudget) {
   }
 }
 
-TEST_P(JournalModes, StateOfAnotherBootIsKeptOrLeftToHistory) {
-  if (!survives_kill()) GTEST_SKIP();
+TEST_P(LastingJournals, StateOfAnotherBootIsKeptOrLeftToHistory) {
   Workload w(env, options(), 9);
   ASSERT_TRUE(w.open());
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(w.commit());
@@ -253,8 +266,7 @@ TEST_P(JournalModes, ACheckpointFromElsewhereIsAStart) {
   EXPECT_EQ(w.journal->safe_seq(), (Seq{1} << 32) + 1);
 }
 
-TEST_P(JournalModes, TheNextSegmentIsPreparedAheadSoThatAnAppendMakesNoFile) {
-  if (GetParam().durability == Durability::kDisk) GTEST_SKIP() << "its sync thread prepares";
+TEST_P(PreparedJournals, TheNextSegmentIsPreparedAheadSoThatAnAppendMakesNoFile) {
   Workload w(env, options(), 11);
   ASSERT_TRUE(w.open());
   while (!w.journal->wants_preparation()) {
@@ -287,8 +299,7 @@ TEST_P(JournalModes, BytesSinceCheckpointGrowAndFallBack) {
   EXPECT_EQ(w.journal->bytes_since_checkpoint(), 0U);
 }
 
-TEST_P(JournalModes, SegmentsGoOnlyWhenCheckpointAndHistoryHaveThem) {
-  if (!survives_kill()) GTEST_SKIP();
+TEST_P(LastingJournals, SegmentsGoOnlyWhenCheckpointAndHistoryHaveThem) {
   Workload w(env, options(), 13);
   ASSERT_TRUE(w.open());
   for (int i = 0; i < 600; ++i) {
@@ -310,8 +321,7 @@ TEST_P(JournalModes, SegmentsGoOnlyWhenCheckpointAndHistoryHaveThem) {
   EXPECT_LE(segments(), 2U);
 }
 
-TEST_P(JournalModes, ADamagedNewestCheckpointLosesNothing) {
-  if (!survives_kill()) GTEST_SKIP();
+TEST_P(LastingJournals, ADamagedNewestCheckpointLosesNothing) {
   Workload w(env, options(), 14);
   ASSERT_TRUE(w.open());
   const auto commit = [&w](int count) {
@@ -352,8 +362,7 @@ TEST_P(JournalModes, ADamagedNewestCheckpointLosesNothing) {
   ASSERT_NO_FATAL_FAILURE(damage_and_reopen(1650, 1200, 1700));
 }
 
-TEST_P(JournalModes, HalfAFullBudgetLetsSegmentsGoWithTheNewestCheckpoint) {
-  if (!survives_kill()) GTEST_SKIP();
+TEST_P(LastingJournals, HalfAFullBudgetLetsSegmentsGoWithTheNewestCheckpoint) {
   Workload w(env, options(), 15);
   w.options.budget_bytes = 8 * w.options.segment_bytes;
   ASSERT_TRUE(w.open());
