@@ -180,6 +180,7 @@ void Daemon::start_history() {
   options.version = std::string(kVersion);
   options.sync = config_.durability == store::Durability::kDisk;
   options.redact = config_.redact;
+  options.without_fold_rate = {config_.control_domid, config_.store_domid};
   HistoryThread::Hooks hooks;
   hooks.post = [this](auto task) { loop_.post(std::move(task)); };
   hooks.pin = [this] {

@@ -17,7 +17,7 @@ unsigned for_lag(std::int64_t lag_us) noexcept {
 
 unsigned FoldRate::next(DomId domid, std::int64_t time_us, std::int64_t lag_us) {
   if (rate_ == 0) return 1;
-  if (domid == 0) return for_lag(lag_us);
+  if (std::ranges::find(without_rate_, domid) != without_rate_.end()) return for_lag(lag_us);
   const std::int64_t most = kCommit * rate_;
   const auto [at, fresh] = budgets_.try_emplace(domid, Budget{most, time_us});
   Budget& budget = at->second;

@@ -26,7 +26,7 @@ GitHistoryWriter::GitHistoryWriter(Env& env, const HistoryOptions& options)
     : options_(options),
       redaction_(options.redact),
       files_(env, options.repository, options.sync),
-      rate_(options.fold_rate) {
+      rate_(options.fold_rate, options.without_fold_rate) {
   options_.boot_id = plain_word(options.boot_id);
   options_.host = plain_word(options.host);
   host_ = options_.host.empty() ? "localhost" : options_.host;

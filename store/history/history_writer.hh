@@ -25,6 +25,8 @@ struct HistoryOptions {
   /// everybody whenever history lags, note_lag()) up to 64 records are folded into one commit that
   /// lists them. A second's worth may come at once. 0: nothing is folded.
   std::uint32_t fold_rate = 200;
+  /// Whose commits have no rate: the control domain's and the store domain's (G1).
+  std::vector<DomId> without_fold_rate{0};
   /// Directories kept in memory; cold ones are dropped and read back from the packs. A quarter more
   /// for as long as one record takes. Smaller than what is written in turn, every commit reads.
   std::size_t cache_bytes = 64U << 20U;
@@ -93,8 +95,8 @@ class HistoryWriter {
 
 /// Rebuilds a tree from the repository's head: the fallback when journal and checkpoints are lost
 /// (design §5 "Git is the fallback"). Every node gets generation `new_seq` = head Seq + 2^32, which
-/// is returned. `missing` names the paths whose values history does not have, redacted ones included; they
-/// are empty.
+/// is returned. `missing` names the paths whose values history does not have, redacted ones
+/// included; they are empty.
 [[nodiscard]] tl::expected<Seq, HistoryError> load_tree_from_history(
     const std::string& repository, PermTable& perms, Tree& tree, std::vector<std::string>& missing);
 

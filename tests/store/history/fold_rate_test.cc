@@ -64,6 +64,15 @@ TEST(FoldRate, G1_Dom0IsFoldedOnlyWhenHistoryLags) {
   EXPECT_EQ(rate.next(0, 1'000'000, 500'001), 4U);
 }
 
+// In a split store dom0 is a guest like others, or is not there, and the toolstack is elsewhere.
+TEST(FoldRate, G1_InASplitStoreTheControlDomainIsFoldedOnlyWhenHistoryLags) {
+  FoldRate rate(200, {7, 3});
+  EXPECT_EQ(commits_of(rate, 7, 100'000, 0, 1), 100'000);
+  EXPECT_EQ(commits_of(rate, 3, 100'000, 0, 1), 100'000);
+  EXPECT_LT(commits_of(rate, 0, 100'000, 0, 1), 2000);
+  EXPECT_EQ(rate.next(7, 1'000'000, 500'001), 4U);
+}
+
 TEST(FoldRate, ARateOfZeroNeverFolds) {
   FoldRate rate(0);
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(rate.next(5, 0, 60'000'000), 1U);

@@ -121,6 +121,14 @@ TEST_F(HistoryFoldTest, AFloodIsFoldedWhileTheCommitsOfAnotherDomainStaySingle) 
   EXPECT_EQ(found, "");
 }
 
+TEST_F(HistoryFoldTest, G1_TheWriterKnowsWhoHasNoRate) {
+  adjust = [](auto& options) { options.without_fold_rate = {5}; };
+  reopen();
+  flood(2000, 1);
+  flush();
+  EXPECT_EQ(writer->stats().folded, 0U);
+}
+
 TEST_F(HistoryFoldTest, NothingIsFoldedWithinTheRate) {
   flood(180, 4);
   flush();
