@@ -71,7 +71,7 @@ void Daemon::flush() {
   const Seq released = server_->released_seq();
   sockets_->flush();
   if (rings_) rings_->flush();
-  if (kept_) kept_->published(released);
+  if (kept_ && !server_->astray()) kept_->published(released);
 }
 
 // Every pass, so that a rollback is told before what was appended after it counts as safe.
@@ -85,6 +85,7 @@ void Daemon::housekeeping() {
   if (keeper_ != nullptr) keeper_->alive();
   if (server_->tick()) pins_.enable_after(kPinsUs);
   if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
+  if (server_->astray()) return;  // its state is not that of the journal's last Seq
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
   if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
       (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {
@@ -157,7 +158,8 @@ void Daemon::shut_down() {
     }
     history_.reset();
   }
-  if (!report_.damage.empty()) return;  // nothing in a damaged journal's directory is touched
+  // Nothing in a damaged journal's directory is touched.
+  if (!report_.damage.empty() || server_->astray()) return;
   if (journal_->safe_seq() != journal_->last_seq()) {
     spdlog::error("the last records did not become safe: no checkpoint is written");
     return;

@@ -58,7 +58,7 @@ Control::Control(Server& server) {
     };
     line("seq", server.journal().last_seq());
     line("safe-seq", server.journal().safe_seq());
-    line("journal", server.journal().failing() ? "failing" : "ok");
+    line("journal", server.journal().failing() || server.astray() ? "failing" : "ok");
     line("journal-bytes", server.journal().bytes());
     line("connections", server.connection_count());
     line("watches", server.watches().size());

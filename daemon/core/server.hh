@@ -86,6 +86,10 @@ class Server {
   };
   /// The newest version that is safe under the policy: what checkpoints and history may see.
   [[nodiscard]] Version safe_version() const;
+  /// The journal went back to a Seq of which no version was kept (a defect of ours: it goes back to
+  /// ends of passes only). The head stays what clients saw last, every write gets EIO, and nothing
+  /// that names the journal's Seqs may be written of this state: no checkpoint, no published Seq.
+  [[nodiscard]] bool astray() const noexcept { return astray_; }
 
   // --- transport side --------------------------------------------------------
   /// The connection lives until remove_connection().
@@ -326,6 +330,7 @@ class Server {
   Seq released_seq_ = 0;
   ServerCounters counters_;
   bool refusing_ = false;  ///< writes are being refused; said once
+  bool astray_ = false;
 
   // Reused by every request; their contents mean nothing between requests.
   std::vector<store::Change> changes_;

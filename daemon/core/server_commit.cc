@@ -18,7 +18,14 @@ Error Server::refuse(const store::IoError& cause) {
   const bool full = cause.code == ENOSPC || cause.code == EDQUOT;
   if (!refusing_) {
     refusing_ = true;
-    if (journal_.damaged()) {
+    if (astray_) {
+      // Records above any other head would be damage.
+      observer_.error(fmt::format(
+          "refusing writes with EIO for as long as this daemon runs: the journal went back to Seq "
+          "{}, of which no version was kept, and the state in memory is that of Seq {} ({}); reads "
+          "go on. The journal is good: to write again, start the daemon again",
+          journal_.safe_seq(), versions_.front().record_seq, cause.what));
+    } else if (journal_.damaged()) {
       observer_.error(fmt::format(
           "refusing writes with EIO for as long as this daemon runs: the journal is damaged ({}); "
           "reads go on. To write again, move the journal's directory away and start again",
@@ -30,10 +37,11 @@ Error Server::refuse(const store::IoError& cause) {
           full ? "ENOSPC" : "EIO", cause.what));
     }
   }
-  return full ? Error::kNospc : Error::kIo;
+  return full && !astray_ ? Error::kNospc : Error::kIo;
 }
 
 tl::expected<Seq, Error> Server::append(store::Record record, Seq seq) {
+  if (astray_) return tl::unexpected(refuse({EIO, "the state in memory is not the journal's"}));
   const std::uint64_t before = journal_.bytes_since_checkpoint();
   const auto appended = journal_.append(record);
   if (!appended) return tl::unexpected(refuse(appended.error()));

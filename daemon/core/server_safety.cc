@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "daemon/core/server.hh"
@@ -53,7 +52,7 @@ void Server::release() {
 
 void Server::end_of_pass() {
   release_held();
-  if (journal_.immediate()) return;
+  if (journal_.immediate() || astray_) return;
   if (!versions_.empty() && versions_.back().record_seq == journal_.last_seq()) return;
   const auto flushed = journal_.flush();
   if (!flushed) {
@@ -65,6 +64,7 @@ void Server::end_of_pass() {
 }
 
 void Server::journal_progressed() {
+  if (astray_) return;  // nothing is appended any more, and nothing waits
   const auto failure = journal_.take_failure();
   if (!failure) {
     rollback(failure.error());
@@ -75,20 +75,17 @@ void Server::journal_progressed() {
 
 void Server::rollback(const store::IoError& cause) {
   ++counters_.rollbacks;
-  const Error error = refuse(cause);
   journal_.rollback();
-  const Seq safe = journal_.safe_seq();
-  released_seq_ = safe;
-  while (versions_.size() > 1 && versions_[1].record_seq <= safe) versions_.pop_front();
+  released_seq_ = journal_.safe_seq();
+  while (versions_.size() > 1 && versions_[1].record_seq <= released_seq_) versions_.pop_front();
   versions_.erase(versions_.begin() + 1, versions_.end());
-  if (versions_.front().record_seq != safe) {
-    // Records above any other head would be damage. The journal has the right one for a restart.
-    observer_.error(
-        fmt::format("the journal went back to Seq {}, of which no version was kept (there is {}): "
-                    "stopping, since the state in memory is not the journal's",
-                    safe, versions_.front().record_seq));
-    std::abort();
+  // What the older head contains: of the journal's safe Seq, unless it has gone astray.
+  const Seq safe = versions_.front().record_seq;
+  if (safe != released_seq_) {
+    astray_ = true;
+    refusing_ = false;  // it is said again, for another reason
   }
+  const Error error = refuse(cause);
   head_.reset(versions_.front().tree, versions_.front().head_seq);
   accounts_.recount(head_.tree());
   branches_.restart_above(head_, clock_.monotonic_us());
@@ -149,7 +146,7 @@ void Server::answer_again(Connection& connection, Error error, Seq safe) {
 }
 
 bool Server::tick() {
-  if (journal_.failing()) {
+  if (journal_.failing() && !astray_) {
     if (journal_.probe() && refusing_) {
       refusing_ = false;
       observer_.info("writes are accepted again: the journal can be written");

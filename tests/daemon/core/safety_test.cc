@@ -222,16 +222,63 @@ TEST_F(Later, Rollback_KeepsWhatBecameSafeBefore) {
 }
 
 // The head went back below what was safe, in silence, and what came after it was damage at the next
-// start. A journal goes back to ends of passes only; one that does not is not written any more.
-TEST_F(Later, Bug_RollbackIntoTheMiddleOfAPassStopsTheDaemon) {
+// start; then the daemon ended itself there. A journal goes back to ends of passes only; one that
+// does not is not written any more.
+TEST_F(Later, Bug_RollbackIntoTheMiddleOfAPassRefusesWritesAndReadsGoOn) {
   auto& first = connect();
   auto& second = connect();
+  auto& watcher = connect();
+  put(first, "/a", "old");
+  EXPECT_EQ(call(watcher, wire::kWatch, zstrings({"/", "t"})), "OK");
+  const auto id = safe_start(second);
   begin(first, wire::kWrite, zstrings({"/a"}) + "1");
   begin(second, wire::kWrite, zstrings({"/b"}) + "1");
+  auto& reader = connect();
+  begin(reader, wire::kRead, zstrings({"/a"}));
   server.end_of_pass();
-  journal.make_safe(1);
+  const Seq last = journal.last_seq();
+  journal.make_safe(last - 1);
   journal.late_errno = EIO;
-  EXPECT_DEATH(server.journal_progressed(), "");
+  server.journal_progressed();
+  EXPECT_THAT(take(first), ElementsAre("EIO"));
+  EXPECT_THAT(take(second), ElementsAre("EIO"));
+  EXPECT_THAT(take(reader), ElementsAre("old"));
+  EXPECT_THAT(take(watcher), Not(Contains(HasSubstr("/"))));
+  ASSERT_EQ(observer.errors.size(), 1U);
+  EXPECT_THAT(observer.errors[0], HasSubstr("refusing writes with EIO for as long as"));
+  EXPECT_TRUE(server.astray());
+
+  // The journal takes records again; it gets none.
+  for (int pass = 0; pass < 3; ++pass) {
+    EXPECT_EQ(write(first, "/a", "2"), "EIO");
+    EXPECT_EQ(write(second, "/b", "2", id), "OK");
+    EXPECT_EQ(read(reader, "/a"), "old");
+    EXPECT_EQ(read(second, "/b", id), "2");
+    (void)server.tick();
+    server.end_of_pass();
+    server.journal_progressed();
+  }
+  EXPECT_EQ(end(second, id), "EIO");
+  EXPECT_EQ(journal.last_seq(), last - 1);
+  EXPECT_EQ(server.safe_version().record_seq, last - 2);
+  EXPECT_EQ(observer.errors.size(), 1U);
+  EXPECT_THAT(observer.infos, IsEmpty());
+  EXPECT_EQ(call(watcher, wire::kWatch, zstrings({"/c", "u"})), "OK");  // no record: not kept
+}
+
+// Never seen: a journal that takes back what it called safe.
+TEST_F(Later, RollbackBelowWhatWasSafeRefusesWritesAndReadsGoOn) {
+  auto& client = connect();
+  put(client, "/a", "1");
+  put(client, "/a", "2");
+  journal.make_safe(journal.last_seq() - 1);
+  journal.late_errno = EIO;
+  server.journal_progressed();
+  EXPECT_TRUE(server.astray());
+  EXPECT_EQ(read(client, "/a"), "2") << "somebody saw it";
+  EXPECT_EQ(write(client, "/a", "3"), "EIO");
+  EXPECT_EQ(read(client, "/a"), "2");
+  EXPECT_TRUE(server.ready_for(client));
 }
 
 TEST_F(Later, Rollback_EventsOfWhatWasLostNeverLeave) {
