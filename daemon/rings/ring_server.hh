@@ -76,6 +76,9 @@ class RingServer final : public Rings {
   /// Looks again at the next `count` rings (A27); a timer does so with all of them every 20 s.
   void scan(std::size_t count);
 
+  /// Looks at the rings whose guests may have gone on without a signal since; a timer does so.
+  void look_at_expected();
+
   [[nodiscard]] std::size_t ring_count() const noexcept { return rings_.size(); }
 
  private:
@@ -97,7 +100,6 @@ class RingServer final : public Rings {
   void settle(Ring& ring);
   /// Looks at it again soon, for its guest may go on without a signal.
   void expect(Ring& ring);
-  void look_at_expected();
   void expect_no_more(Ring& ring);
   /// Sets the timer for whom is to be looked at next.
   void hurry();
