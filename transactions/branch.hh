@@ -34,8 +34,8 @@ namespace vxs::transactions {
 struct Conflict {
   std::string path;
   OperationKind request = OperationKind::kRead;
-  Seq blocking_seq = 0;  ///< 0: unknown, it was in an earlier process
-  DomId blocking_domid = 0;
+  Seq blocking_seq = 0;                  ///< 0: unknown, it was in an earlier process
+  DomId blocking_domid = kDomIdInvalid;  ///< unknown: of an earlier process, or too long ago
 };
 
 /// What a commit does.

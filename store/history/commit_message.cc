@@ -13,6 +13,7 @@ constexpr std::size_t kMaxRequests = 64;
 constexpr std::size_t kMaxRequestBytes = 8192;
 constexpr std::size_t kMaxBecame = 16;
 constexpr std::string_view kEllipsis = "…";
+constexpr std::string_view kUnknown = "unknown";
 
 bool is_plain(char c) noexcept {
   constexpr std::string_view kOthers = "_./:@%+,=-";
@@ -178,8 +179,13 @@ std::string connection_text(const Origin& origin) {
 }
 
 std::string conflict_text(const ConflictRecord& conflict) {
-  std::string text = "seq=" + std::to_string(conflict.blocking_seq) +
-                     " domain=" + std::to_string(conflict.blocking_domid) + " request=";
+  const bool seq_known = conflict.blocking_seq != 0;
+  const bool domain_known = seq_known && conflict.blocking_domid != kDomIdInvalid;
+  std::string text = "seq=";
+  text += seq_known ? std::to_string(conflict.blocking_seq) : std::string(kUnknown);
+  text += " domain=";
+  text += domain_known ? std::to_string(conflict.blocking_domid) : std::string(kUnknown);
+  text += " request=";
   protocol::append_escaped(text, conflict.request);
   text += " path=";
   protocol::append_escaped(text, conflict.path);

@@ -20,6 +20,12 @@ bool parse_whole(std::string_view text, Number& value) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+template <typename Number>
+bool parse_or_unknown(std::string_view text, std::optional<Number>& value) {
+  if (text == "unknown") return true;
+  return parse_whole(text, value.emplace());
+}
+
 std::string summarize(const HistoryCommit& commit, const std::vector<CommitRequest>& requests) {
   if (!commit.trailer("Split").empty()) return "split";
   if (!commit.trailer("Gap").empty()) return "gap";
@@ -66,11 +72,13 @@ std::optional<ConflictCause> conflict_cause(const HistoryCommit& commit) {
     const std::size_t equals = std::min(word.find('='), word.size());
     const std::string_view key = word.substr(0, equals);
     const std::string_view value = word.substr(std::min(equals + 1, word.size()));
-    if (key == "seq" && !parse_whole(value, cause.seq)) return std::nullopt;
-    if (key == "domain" && !parse_whole(value, cause.domid)) return std::nullopt;
+    if (key == "seq" && !parse_or_unknown(value, cause.seq)) return std::nullopt;
+    if (key == "domain" && !parse_or_unknown(value, cause.domid)) return std::nullopt;
     if (key == "request") cause.request = value;
     if (key == "path") cause.path = value;
   }
+  if (cause.seq == Seq{0}) cause.seq.reset();  // so it was written at first
+  if (!cause.seq) cause.domid.reset();
   return cause;
 }
 

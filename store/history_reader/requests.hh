@@ -29,9 +29,9 @@ struct CommitRequests {
 
 /// What made a transaction fail.
 struct ConflictCause {
-  Seq seq = 0;                ///< the commit that changed `path`
-  DomId domid = 0;            ///< its domain
-  std::string request, path;  ///< the request whose answer was no longer true
+  std::optional<Seq> seq;      ///< the commit that changed `path`; nothing: unknown
+  std::optional<DomId> domid;  ///< its domain; nothing: unknown
+  std::string request, path;   ///< the request whose answer was no longer true
 };
 [[nodiscard]] std::optional<ConflictCause> conflict_cause(const HistoryCommit& commit);
 

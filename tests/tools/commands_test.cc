@@ -38,8 +38,7 @@ TEST_F(ShowTest, ShowsAMergeAsTheTransactionItBroughtIn) {
 TEST_F(ShowTest, ShowsAFailedTransactionWithItsCause) {
   const Outcome run = vxs({"show", "10"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_THAT(run.out,
-              HasSubstr("failed: DIRECTORY /tool was no longer true after dom0 wrote Seq 8"));
+  EXPECT_THAT(run.out, HasSubstr("failed: DIRECTORY /tool was no longer true: dom0 made Seq 8"));
   EXPECT_THAT(run.out, HasSubstr("+ /tool/third = never"));
   const auto json = objects(vxs({"show", "10", "--json"}).out).at(0);
   EXPECT_EQ(json["conflicts_with"]["seq"], 8);

@@ -102,5 +102,30 @@ TEST_F(VxsFoldedTest, BlameAndConflictsNameTheSeqWithinTheFold) {
   EXPECT_EQ(vxs({"fsck"}).exit_code, 0);
 }
 
+// Bug: a transaction that failed since it was taken up by another process read as if dom0 had
+// caused it with Seq 0.
+TEST_F(VxsFoldedTest, Bug_WhoIsNotKnownToHaveStoodInTheWayIsNotDom0) {
+  auto& resumed = scenario.conflict({}, 9, 1, "/b", 0);
+  resumed.conflict.blocking_domid = kDomIdInvalid;
+  auto& old = scenario.conflict({}, 9, 1, "/b", 2);
+  old.conflict.blocking_domid = kDomIdInvalid;
+  flush();
+  EXPECT_EQ(log("-1 --format='%(trailers:key=Conflicts-With)' refs/conflicts/8"),
+            "Conflicts-With: seq=unknown domain=unknown request=READ path=/b\n\n");
+  EXPECT_EQ(log("-1 --format='%(trailers:key=Conflicts-With)' refs/conflicts/9"),
+            "Conflicts-With: seq=2 domain=unknown request=READ path=/b\n\n");
+  const std::string text = vxs({"conflicts"}).out;
+  EXPECT_THAT(text, HasSubstr("READ /b was no longer true: it is not known who changed it"));
+  EXPECT_THAT(text, HasSubstr("a domain that is not known made Seq 2: dom3 write /a"));
+  EXPECT_THAT(vxs({"show", "8"}).out, HasSubstr("it is not known who changed it"));
+  EXPECT_EQ(vxs({"conflicts", "--domain", "0"}).out, vxs({"conflicts", "--domain", "6"}).out)
+      << "the one that dom0 is known to have caused";
+  const auto all = objects(vxs({"--json", "conflicts", "--domain", "9"}).out);
+  ASSERT_EQ(all.size(), 2U);
+  const json expected{{"seq", nullptr}, {"domid", nullptr}, {"request", "READ"}, {"path", "/b"}};
+  EXPECT_TRUE(all[0]["conflicts_with"] == expected || all[1]["conflicts_with"] == expected) << text;
+  EXPECT_EQ(vxs({"fsck"}).exit_code, 0);
+}
+
 }  // namespace
 }  // namespace vxs::history_test

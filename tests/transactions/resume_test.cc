@@ -177,6 +177,7 @@ TEST_F(ResumeTest, AnotherAnswerDoomsItAndNamesTheFirstThatDiffers) {
   EXPECT_EQ(decision.conflict->path, "/a");
   EXPECT_EQ(decision.conflict->request, kRead);
   EXPECT_EQ(decision.conflict->blocking_seq, 0U) << "it was in another process";
+  EXPECT_EQ(decision.conflict->blocking_domid, kDomIdInvalid);
   // What history shows as the branch that failed fits its base.
   EXPECT_EQ(decision.base_seq, head_->seq());
   ASSERT_EQ(decision.changes.size(), 1U);

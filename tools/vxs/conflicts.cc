@@ -56,9 +56,8 @@ void write_conflict(Output& out, const reader::HistoryCommit& commit, const Subj
   const auto cause = reader::conflict_cause(commit);
   if (!cause) return;
   out.write("          ");
-  out.write(Colour::kRed, fmt::format("{} {}", cause->request, cause->path));
-  out.write(fmt::format(" was no longer true: dom{} made Seq {}", cause->domid, cause->seq));
-  const auto subject = subjects.find(cause->seq);
+  out.write(Colour::kRed, describe_cause(*cause));
+  const auto subject = subjects.find(cause->seq.value_or(0));
   if (subject != subjects.end() && !subject->second.empty()) out.write(": " + subject->second);
   const reader::CommitConnection connection = reader::connection_of(commit);
   out.write(fmt::format("\n          it began at Seq {}", commit.trailer("Base-Seq")));
@@ -79,7 +78,8 @@ int run(Context& context, const ConflictsOptions& options) {
   Subjects subjects;
   for (const auto& commit : *failed) {
     const auto cause = reader::conflict_cause(commit);
-    if (cause && matches(commit, *since, options.domain)) subjects.emplace(cause->seq, "");
+    if (!cause || !cause->seq || !matches(commit, *since, options.domain)) continue;
+    subjects.emplace(*cause->seq, "");
   }
   if (const auto done = find_subjects(*repository, subjects); !done) {
     return report(context, done.error());

@@ -41,12 +41,19 @@ void add_cause(JsonObject& json, const reader::HistoryCommit& commit) {
     return;
   }
   JsonObject object;
-  object.number("seq", cause->seq).number("domid", cause->domid);
+  object.optional_number("seq", cause->seq).optional_number("domid", cause->domid);
   object.text("request", cause->request).text("path", cause->path);
   json.object("conflicts_with", object);
 }
 
 }  // namespace
+
+std::string describe_cause(const reader::ConflictCause& cause) {
+  std::string text = fmt::format("{} {} was no longer true: ", cause.request, cause.path);
+  if (!cause.seq) return text + "it is not known who changed it, the daemon was restarted since";
+  text += cause.domid ? fmt::format("dom{}", *cause.domid) : "a domain that is not known";
+  return text + fmt::format(" made Seq {}", *cause.seq);
+}
 
 void write_entry_line(Output& out, const reader::LogEntry& entry) {
   const reader::HistoryCommit& commit = entry.commit;

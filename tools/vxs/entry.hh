@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "store/history_reader/change_log.hh"
+#include "store/history_reader/requests.hh"
 #include "store/history_reader/tree_diff.hh"
 #include "tools/vxs/context.hh"
 #include "tools/vxs/json.hh"
@@ -14,6 +15,9 @@ namespace vxs::tools {
 
 /// "  1234  2026-11-22 07:24:05  1a2b3c4d5e  dom5 write …" without a newline.
 void write_entry_line(Output& out, const reader::LogEntry& entry);
+
+/// "READ /a was no longer true: dom3 made Seq 8", as far as it is known.
+[[nodiscard]] std::string describe_cause(const reader::ConflictCause& cause);
 
 /// One change on a line of its own, indented: "+" made, "-" removed, "~" another value, "p" other
 /// permissions.

@@ -66,10 +66,7 @@ void write_header(Output& out, const reader::LogEntry& entry) {
   out.write(Colour::kBold, commit.subject);
   out.write("\n\n");
   if (const auto cause = reader::conflict_cause(commit)) {
-    out.write(
-        fmt::format("    failed: {} {} was no longer true after dom{} wrote Seq {}\n"
-                    "    it would have changed:\n",
-                    cause->request, cause->path, cause->domid, cause->seq));
+    out.write(fmt::format("    failed: {}\n    it would have changed:\n", describe_cause(*cause)));
   }
 }
 
