@@ -70,9 +70,18 @@ struct ConflictRecord {
   Seq base_seq = 0;
   std::span<const Change> changes{};  ///< what it would have changed on its base
   std::string_view path{};            ///< where its answers stopped being true
-  Seq blocking_seq = 0;               ///< the commit that changed `path`
-  DomId blocking_domid = 0;
-  std::string_view request{};  ///< the request whose answer differs, e.g. "READ"
+  Seq blocking_seq = 0;               ///< the commit that changed `path`; 0: unknown
+  DomId blocking_domid = 0;           ///< whose it was; kDomIdInvalid: unknown
+  std::string_view request{};         ///< the request whose answer differs, e.g. "READ"
+};
+
+/// What a run of the daemon knows of the history (Git) that lies beside its state.
+struct HistoryMark {
+  bool off = false;  ///< it keeps none
+  /// off: up to this Seq the history is of this state. On: from this Seq on it is, and what it has
+  /// below is of another time; 0: all of it is of this state.
+  Seq seq = 0;
+  friend bool operator==(const HistoryMark&, const HistoryMark&) = default;
 };
 
 /// The daemon (re)started and continues this journal.
@@ -82,6 +91,7 @@ struct StartRecord {
   std::string_view boot_id{};     ///< /proc/sys/kernel/random/boot_id
   std::uint64_t incarnation = 0;  ///< counts the daemon's starts on this state directory
   std::string_view version{};     ///< vxenstored's version
+  HistoryMark history{};
 };
 
 /// A change of the state beside the tree: domains, their rings, watches, quotas. No commit: history

@@ -135,7 +135,8 @@ process::StartResult<void> Daemon::begin() {
   starts_ = report_.starts + 1;
   history_border_ = 0;
   const bool empty = head_->tree().node_count() == 1 && head_->tree().root().generation() == 0;
-  if (const auto recorded = server_->record_start(boot_id_, starts_, kVersion); !recorded) {
+  if (const auto recorded = server_->record_start(boot_id_, starts_, kVersion, history_mark_);
+      !recorded) {
     spdlog::error("the journal takes no record: serving what was recovered, read-only{}",
                   journal_->damaged() ? "" : " for now");
   } else if (empty) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/app/checkpointer.hh"
+#include "daemon/app/history_line.hh"
 #include "daemon/app/live_updater.hh"
 #include "daemon/app/update_note.hh"
 #include "daemon/config/config.hh"
@@ -81,7 +82,9 @@ class Daemon {
   process::StartResult<void> recover(bool xen_present);
   process::StartResult<void> open_journal(store::JournalOptions& options);
   [[nodiscard]] std::string_view after_moving_away() const;
-  [[nodiscard]] bool history_is_needed() const;
+  [[nodiscard]] std::optional<HistoryLine> find_history();
+  /// The history is of another time: it goes on from the state as it is.
+  process::StartResult<void> leave_history_behind(store::JournalOptions& options);
   process::StartResult<void> recover_from_history(const store::JournalOptions& options);
   process::StartResult<void> begin();
   /// Rings and domains as they were, as far as they still are.
@@ -142,6 +145,11 @@ class Daemon {
   Seq history_border_ = 0;
   Seq history_taken_at_ = 0;
   bool resumed_ = false;  ///< the connections of before are there, to hear of domains
+  store::HistoryMark history_mark_;
+  Seq history_newest_ = 0;
+  /// The history is of another time: how many records it was not kept of.
+  std::optional<std::uint64_t> history_not_kept_;
+  bool renumbered_ = false;  ///< at this start, above what the history has
   bool stopping_ = false;
   bool history_gap_said_ = false;
 };

@@ -46,7 +46,8 @@ process::StartResult<void> Daemon::open_connections(keeper::Inheritance& inherit
 /// After rings and domains: what a client's last request did may concern them.
 void Daemon::resume_connections() {
   if (kept_) {
-    const bool lost = report_.fresh || history_taken_at_ != 0 || !report_.damage.empty();
+    const bool lost =
+        report_.fresh || history_taken_at_ != 0 || renumbered_ || !report_.damage.empty();
     const std::size_t closed = lost ? kept_->forget_all() : 0;
     if (closed > 0) {
       spdlog::error("closing {} connections: the state they knew is not what was recovered",

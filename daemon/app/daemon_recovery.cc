@@ -7,6 +7,12 @@
 #include "daemon/app/initial_tree.hh"
 
 namespace vxs::daemon {
+namespace {
+
+/// Numbers that are left out above those of a history that is not of the state.
+constexpr Seq kHistoryNumbers = Seq{1} << 32;
+
+}  // namespace
 
 process::StartResult<void> Daemon::recover(bool xen_present) {
   store::JournalOptions options;
@@ -20,13 +26,18 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
   options.keep_after_reboot = config_.keep_after_reboot(xen_present);
 
   if (auto opened = open_journal(options); !opened) return opened;
-  if (history_is_needed()) {
+  const auto line = find_history();
+  if (line == HistoryLine::kForeign) {
+    if (auto done = leave_history_behind(options); !done) return done;
+  } else if (line == HistoryLine::kAhead) {
     journal_.reset();
     head_.reset();
     if (auto prepared = recover_from_history(options); !prepared) return prepared;
     if (auto opened = open_journal(options); !opened) return opened;
     report_.fresh = !options.keep_after_reboot;
   }
+  history_mark_ = config_.history ? mark_with_history(report_.history, line, journal_->last_seq())
+                                  : mark_without_history(report_.history, journal_->last_seq());
   for (const auto& note : report_.notes) spdlog::warn("recovery: {}", note);
   spdlog::info("recovered {} nodes at Seq {} (checkpoint {}, {} records replayed, {} bytes cut)",
                head_->tree().node_count(), report_.last_seq, report_.checkpoint_seq,
@@ -87,14 +98,45 @@ std::string_view Daemon::after_moving_away() const {
 /// Git is the fallback (design §5): when there is neither journal nor checkpoint, and when they end
 /// before it does (--durability memory after a kill, a power cut): numbers are never given out
 /// twice, and what history has was acknowledged.
-bool Daemon::history_is_needed() const {
-  if (!config_.history || !report_.damage.empty()) return false;
-  if (report_.fresh) return env_->exists(config_.history_dir());
+std::optional<HistoryLine> Daemon::find_history() {
+  if (!config_.history || !report_.damage.empty()) return HistoryLine::kOne;
+  if (report_.fresh) {
+    return env_->exists(config_.history_dir()) ? HistoryLine::kAhead : HistoryLine::kOne;
+  }
   const auto newest = store::newest_history_seq(*env_, config_.history_dir());
-  if (!newest || *newest <= journal_->last_seq()) return false;
-  spdlog::warn("journal and checkpoints end at Seq {}, the history at {}", journal_->last_seq(),
-               *newest);
-  return true;
+  if (!newest) return std::nullopt;
+  history_newest_ = *newest;
+  const HistoryLine line = compare_lines(report_.history, *newest, journal_->last_seq());
+  if (line == HistoryLine::kAhead) {
+    spdlog::warn("journal and checkpoints end at Seq {}, the history at {}", journal_->last_seq(),
+                 *newest);
+  }
+  return line;
+}
+
+process::StartResult<void> Daemon::leave_history_behind(store::JournalOptions& options) {
+  const Seq last = journal_->last_seq();
+  spdlog::warn(
+      "the history ends at Seq {}, and is not of this state (Seq {}), which was kept without it: "
+      "the state stays, and the history goes on from it",
+      history_newest_, last);
+  history_not_kept_ = history_newest_ < last ? last - history_newest_ : last;
+  if (history_newest_ < last) return {};
+  // Numbers are never given out twice.
+  const store::CheckpointMeta meta{.seq = history_newest_ + kHistoryNumbers,
+                                   .time_us = clock_.wall_us(),
+                                   .boot_id = boot_id_,
+                                   .starts = report_.starts,
+                                   .last_connection = report_.last_connection,
+                                   .history = report_.history};
+  const store::Tree tree = head_->tree();
+  journal_.reset();
+  const auto written =
+      store::write_checkpoint(*env_, config_.journal_dir, meta, tree, report_.system);
+  if (!written) return process::start_error(written.error().what, written.error().code);
+  head_.reset();
+  renumbered_ = true;
+  return open_journal(options);
 }
 
 process::StartResult<void> Daemon::recover_from_history(const store::JournalOptions& options) {

@@ -38,7 +38,8 @@ void Daemon::run() {
     server_->wake();
   });
 
-  if (history_) history_->start(history_border_, history_taken_at_);
+  if (history_not_kept_) history_border_ = history_newest_ + 1;
+  if (history_) history_->start(history_border_, history_taken_at_, history_not_kept_);
   if (keeper_ != nullptr) start_keeper();
   sockets_->start();
   say_update_pause();
@@ -99,7 +100,8 @@ store::CheckpointMeta Daemon::checkpoint_meta(Seq seq, bool clean) {
                                .boot_id = boot_id_,
                                .starts = starts_,
                                .last_connection = server_->next_connection_id() - 1,
-                               .clean_shutdown = clean};
+                               .clean_shutdown = clean,
+                               .history = history_mark_};
 }
 
 void Daemon::start_checkpoint() {

@@ -242,7 +242,8 @@ class Server {
   /// The StartRecord of this run.
   [[nodiscard]] tl::expected<void, protocol::Error> record_start(std::string_view boot_id,
                                                                  std::uint64_t incarnation,
-                                                                 std::string_view version);
+                                                                 std::string_view version,
+                                                                 store::HistoryMark history = {});
 
   /// Sends the reply to a request, and remembers the request if the reply waits for the journal.
   void answer(const Request& request, const Reply& reply);

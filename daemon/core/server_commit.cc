@@ -156,13 +156,15 @@ tl::expected<void, Error> Server::record_state(const store::StateChange& change,
 }
 
 tl::expected<void, Error> Server::record_start(std::string_view boot_id, std::uint64_t incarnation,
-                                               std::string_view version) {
+                                               std::string_view version,
+                                               store::HistoryMark history) {
   const Seq seq = journal_.last_seq() + 1;
   const auto appended = append(store::StartRecord{.seq = seq,
                                                   .time_us = clock_.wall_us(),
                                                   .boot_id = boot_id,
                                                   .incarnation = incarnation,
-                                                  .version = version},
+                                                  .version = version,
+                                                  .history = history},
                                seq);
   if (!appended) return tl::unexpected(appended.error());
   return {};

@@ -45,8 +45,9 @@ HistoryThread::~HistoryThread() {
   if (thread_.joinable()) thread_.join();
 }
 
-void HistoryThread::start(Seq border, Seq taken_at) {
+void HistoryThread::start(Seq border, Seq taken_at, std::optional<std::uint64_t> not_kept) {
   border_ = border;
+  not_kept_ = not_kept;
   taken_at_ = taken_at;
   const process::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
@@ -154,7 +155,7 @@ void HistoryThread::write_commit_graph(const store::HistoryWriter& writer) {
   graph_->start();
 }
 
-bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason) {
+bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, bool border) {
   HistorySnapshot snapshot;
   {
     hooks_.post([this] {
@@ -173,8 +174,16 @@ bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, std::s
   const Seq gap_to = snapshot.seq;
   const Seq gap_from = first ? 1 : from;
   const bool own = from <= taken_at_;  // numbers were left out, and nothing that happened
-  if (own) reason = "journal and checkpoints were lost, the state is this history's own";
-  const std::uint64_t lost = gap_to >= gap_from && !own ? gap_to - gap_from + 1 : 0;
+  std::string_view reason = "the journal no longer has these records";
+  std::uint64_t lost = gap_to >= gap_from && !own ? gap_to - gap_from + 1 : 0;
+  if (own) {
+    reason = "journal and checkpoints were lost, the state is this history's own";
+  } else if (border && not_kept_) {
+    reason = "history was off";
+    lost = *not_kept_;
+  } else if (border) {
+    reason = "the state of an earlier boot ends here";
+  }
   const auto added = writer.add_snapshot(*snapshot.tree, snapshot.seq, snapshot.time_us, gap_from,
                                          gap_to, lost, reason);
   hooks_.post([this] { hooks_.unpin(); });
@@ -243,12 +252,8 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
     if (lost) {
       const bool border = border_ != 0 && tail->position() == border_;
       const Seq from = tail->position();
+      if (!take_snapshot(writer, from, border)) return false;
       border_ = 0;
-      if (!take_snapshot(writer, from,
-                         border ? "the state of an earlier boot ends here"
-                                : "the journal no longer has these records")) {
-        return false;
-      }
       tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
       caught_up = Clock::now();
     }

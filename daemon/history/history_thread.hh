@@ -51,8 +51,9 @@ class HistoryThread {
   /// Begins. The records of an earlier boot end at `state_from` (0: there is no such border): what
   /// follows starts from the tree as it is then, not from what history has. `taken_at`: the tree
   /// was taken from this history and got this Seq (0: it was not), so that numbers before it are
-  /// missing and nothing else.
-  void start(Seq state_from, Seq taken_at);
+  /// missing and nothing else. `not_kept`: what ends at `state_from` is of another time instead,
+  /// since history was off; so many records are in no commit.
+  void start(Seq state_from, Seq taken_at, std::optional<std::uint64_t> not_kept = {});
   /// Makes visible what is safe now, then ends the thread; gives up after `patience_ms`. While it
   /// waits, `pump` is called on the main thread so that posted tasks run.
   void stop(std::int64_t patience_ms, const std::function<void()>& pump);
@@ -72,7 +73,7 @@ class HistoryThread {
   /// What is done when nothing is to be written: true if there is more to do at once.
   bool idle_work(store::HistoryWriter& writer, bool& failed);
   void write_commit_graph(const store::HistoryWriter& writer);
-  bool take_snapshot(store::HistoryWriter& writer, Seq from, std::string_view reason);
+  bool take_snapshot(store::HistoryWriter& writer, Seq from, bool border);
   void published(store::HistoryWriter& writer);
   void succeeded();
   /// Says how far the writer is.
@@ -96,6 +97,7 @@ class HistoryThread {
   std::int64_t graph_due_ms_ = 0;       ///< not before this
   Seq border_ = 0;
   Seq taken_at_ = 0;
+  std::optional<std::uint64_t> not_kept_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

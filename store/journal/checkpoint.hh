@@ -18,6 +18,7 @@ struct CheckpointMeta {
   std::uint64_t starts = 0;
   ConnectionId last_connection = 0;
   bool clean_shutdown = false;
+  HistoryMark history{};  ///< of the run that wrote it
 };
 
 /// First half of a checkpoint: writes and syncs `<directory>/checkpoint-<seq>.tmp`, which no

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kMagic = "VXSCKPT\n";
 constexpr std::uint32_t kCleanShutdown = 1;
+constexpr std::uint32_t kHistoryOff = 2;
 constexpr std::size_t kCrcAt = kCheckpointHeaderBytes - 4;
 constexpr std::size_t kBootAt = 64;
 
@@ -24,7 +25,9 @@ std::string encode_checkpoint_header(const CheckpointMeta& meta) {
   store_le(p + 24, meta.time_us);
   store_le(p + 32, meta.starts);
   store_le(p + 40, meta.last_connection);
-  store_le(p + 48, meta.clean_shutdown ? kCleanShutdown : 0U);
+  store_le(p + 48,
+           (meta.clean_shutdown ? kCleanShutdown : 0U) | (meta.history.off ? kHistoryOff : 0U));
+  store_le(p + 56, meta.history.seq);
   std::memcpy(p + kBootAt, meta.boot_id.data(), std::min(meta.boot_id.size(), kBootIdBytes));
   store_le(p + kCrcAt, crc32c(0, p, kCrcAt));
   return out;
@@ -43,7 +46,10 @@ HeaderState decode_checkpoint_header(std::string_view bytes, CheckpointMeta& out
   out.time_us = load_le<std::int64_t>(p + 24);
   out.starts = load_le<std::uint64_t>(p + 32);
   out.last_connection = load_le<std::uint64_t>(p + 40);
-  out.clean_shutdown = (load_le<std::uint32_t>(p + 48) & kCleanShutdown) != 0;
+  const auto flags = load_le<std::uint32_t>(p + 48);
+  out.clean_shutdown = (flags & kCleanShutdown) != 0;
+  out.history.off = (flags & kHistoryOff) != 0;
+  out.history.seq = load_le<std::uint64_t>(p + 56);
   const std::string_view boot = bytes.substr(kBootAt, kBootIdBytes);
   out.boot_id = boot.substr(0, boot.find('\0'));
   return HeaderState::kGood;

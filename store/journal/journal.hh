@@ -90,6 +90,7 @@ struct RecoveryReport {
   std::uint64_t bytes_cut = 0;       ///< of a torn tail
   std::uint64_t starts = 0;          ///< the StartRecord incarnation of the last run, 0 if none
   ConnectionId last_connection = 0;  ///< highest connection id seen
+  HistoryMark history{};             ///< of the last run
   /// By connection, from records above ReplayHook::from only.
   std::map<ConnectionId, CarriedOut> carried_out;
   SystemState system;              ///< the state beside the tree, at the same Seq as the tree

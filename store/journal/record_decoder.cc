@@ -66,6 +66,8 @@ class RecordDecoder::Parser {
       if (in.is_number() && in.field() == 3) record.incarnation = in.number();
       if (in.is_bytes() && in.field() == 2) record.boot_id = in.bytes();
       if (in.is_bytes() && in.field() == 4) record.version = in.bytes();
+      if (in.is_number() && in.field() == 5) record.history.off = in.number() != 0;
+      if (in.is_number() && in.field() == 6) record.history.seq = in.number();
     }
     return in.ok();
   }

@@ -139,7 +139,8 @@ bool RecordEncoder::measure(const Record& record, std::size_t& size) {
   }
   const auto& start = std::get<StartRecord>(record);
   size = number_size(zigzag(start.time_us)) + bytes_size(start.boot_id) +
-         number_size(start.incarnation) + bytes_size(start.version);
+         number_size(start.incarnation) + bytes_size(start.version) +
+         number_size(start.history.off) + number_size(start.history.seq);
   return true;
 }
 
@@ -169,7 +170,9 @@ void RecordEncoder::write(const Record& record, char* out) const {
     out = put_number(out, 1, zigzag(start.time_us));
     out = put_bytes(out, 2, start.boot_id);
     out = put_number(out, 3, start.incarnation);
-    put_bytes(out, 4, start.version);
+    out = put_bytes(out, 4, start.version);
+    out = put_number(out, 5, start.history.off);
+    put_number(out, 6, start.history.seq);
   }
 }
 

@@ -131,6 +131,7 @@ tl::expected<void, JournalError> Recovery::load_newest_checkpoint() {
       report_.checkpoint_seq = seq;
       report_.starts = std::max(report_.starts, meta->starts);
       report_.last_connection = std::max(report_.last_connection, meta->last_connection);
+      report_.history = meta->history;
       report_.other_boot = meta->boot_id != options_.boot_id;
       return {};
     }
@@ -376,6 +377,7 @@ void Recovery::note(const Record& record) {
   const Origin* origin = nullptr;
   if (const auto* start = std::get_if<StartRecord>(&record)) {
     report_.starts = std::max(report_.starts, start->incarnation);
+    report_.history = start->history;
   } else if (const auto* conflict = std::get_if<ConflictRecord>(&record)) {
     origin = &conflict->origin;
   } else if (const auto* commit = std::get_if<CommitRecord>(&record)) {

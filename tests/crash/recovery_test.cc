@@ -281,6 +281,82 @@ TEST_P(Recovery, AfterLossOfBoth_TheInitialTree) {
   expect_it_goes_on(0);
 }
 
+// The state was replaced by that of the older history, since that had the higher numbers.
+TEST_P(Recovery, Bug_AStoreThatWasKeptWithoutHistoryIsNotReplacedByAnOlderOne) {
+  fill("/a");
+  fill("/old");
+  catch_up();
+  const auto head = main_head(daemon_.history_dir());
+  daemon_.kill9();
+  fs::remove_all(daemon_.journal_dir());
+  const auto args = daemon_.options().args;
+  daemon_.options().args.insert(daemon_.options().args.end(), {"--history", "off"});
+  daemon_.restart();
+  {
+    auto one = client();
+    ASSERT_EQ(write(one, "/a/beside", "of the run without history"), "");
+  }
+  const auto before = dump();
+  ASSERT_FALSE(before.contains("/old"));
+  daemon_.options().args = args;
+  // Killed at once, before history could take note of anything, or not.
+  for (const bool at_once : {true, true, false}) {
+    const auto mark = daemon_.output().size();
+    daemon_.restart();
+    EXPECT_EQ(difference(before, dump()), "") << said_since(mark);
+    if (!at_once) expect_history_is_the_tree();
+  }
+  expect_still_on_main(head);
+  const auto log = git(daemon_.history_dir(), "log --format=%B main").out;
+  EXPECT_NE(log.find("Reason: history was off"), std::string::npos);
+  expect_it_goes_on(highest_generation(before));
+  stop_cleanly();
+  daemon_.restart();
+  const auto after = dump();
+  expect_it_goes_on(highest_generation(after));
+}
+
+// With the same numbers and records of its own, the history would have been fed what does not fit.
+TEST_P(Recovery, AHistoryOfAnotherTimeWithLowerNumbersGoesOnFromTheState) {
+  {
+    auto one = client();
+    ASSERT_EQ(write(one, "/old", "1"), "");
+  }
+  catch_up();
+  daemon_.kill9();
+  fs::remove_all(daemon_.journal_dir());
+  const auto args = daemon_.options().args;
+  daemon_.options().args.insert(daemon_.options().args.end(), {"--history", "off"});
+  daemon_.restart();
+  fill("/a");
+  const auto before = dump();
+  daemon_.options().args = args;
+  daemon_.restart();
+  EXPECT_EQ(difference(before, dump()), "");
+  expect_it_goes_on(highest_generation(before));
+  const auto log = git(daemon_.history_dir(), "log --format=%B main").out;
+  EXPECT_NE(log.find("Reason: history was off"), std::string::npos);
+}
+
+TEST_P(Recovery, AHistoryThatWasOffForAWhileHasWhatHappenedMeanwhile) {
+  fill("/a");
+  catch_up();
+  const auto args = daemon_.options().args;
+  daemon_.options().args.insert(daemon_.options().args.end(), {"--history", "off"});
+  daemon_.restart();
+  {
+    auto one = client();
+    ASSERT_EQ(write(one, "/a/meanwhile", "1"), "");
+  }
+  const auto before = dump();
+  daemon_.options().args = args;
+  daemon_.restart();
+  EXPECT_EQ(difference(before, dump()), "");
+  expect_it_goes_on(highest_generation(before));
+  const auto log = git(daemon_.history_dir(), "log --format=%s main").out;
+  EXPECT_NE(log.find("dom0 create /a/meanwhile"), std::string::npos) << log;
+}
+
 TEST_P(Recovery, DamagedMiddleOfTheJournal_ServesReadsRefusesWritesTouchesNothing) {
   fill("/a");
   catch_up();

@@ -52,7 +52,7 @@ bool same(const ConflictRecord& a, const ConflictRecord& b) {
 
 bool same(const StartRecord& a, const StartRecord& b) {
   return a.seq == b.seq && a.time_us == b.time_us && a.boot_id == b.boot_id &&
-         a.incarnation == b.incarnation && a.version == b.version;
+         a.incarnation == b.incarnation && a.version == b.version && a.history == b.history;
 }
 
 bool same(const StateRecord& a, const StateRecord& b) {

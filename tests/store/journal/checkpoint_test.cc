@@ -23,7 +23,8 @@ CheckpointMeta meta_of(Seq seq) {
           .boot_id = kBoot,
           .starts = 5,
           .last_connection = 1234,
-          .clean_shutdown = true};
+          .clean_shutdown = true,
+          .history = {.off = true, .seq = 70}};
 }
 
 void create(World& world, const std::string& path, std::string_view value, Seq seq) {
@@ -74,6 +75,7 @@ TEST(Checkpoint, LoadsBackTheSameStateHash) {
   EXPECT_EQ(meta->starts, 5U);
   EXPECT_EQ(meta->last_connection, 1234U);
   EXPECT_TRUE(meta->clean_shutdown);
+  EXPECT_EQ(meta->history, (HistoryMark{.off = true, .seq = 70}));
 }
 
 SystemState random_system(std::uint64_t seed, int changes) {

@@ -191,14 +191,26 @@ TEST(RecordCodec, TheGeneratedParserReadsConflictsAndStartsBackEqual) {
     EXPECT_EQ(back.origin.ordinal, conflict.origin.ordinal);
     expect_same_changes(back.changes, made.changes);
   }
-  const StartRecord start{
-      .seq = 1, .time_us = -1, .boot_id = kBoot, .incarnation = 77, .version = "0.1"};
+  const StartRecord start{.seq = 1,
+                          .time_us = -1,
+                          .boot_id = kBoot,
+                          .incarnation = 77,
+                          .version = "0.1",
+                          .history = {.off = true, .seq = 900}};
   pb::Start parsed;
   ASSERT_TRUE(parsed.ParseFromString(encode(start)));
   EXPECT_EQ(parsed.time_us(), -1);
   EXPECT_EQ(parsed.boot_id(), kBoot);
   EXPECT_EQ(parsed.incarnation(), 77U);
   EXPECT_EQ(parsed.version(), "0.1");
+  EXPECT_TRUE(parsed.history_off());
+  EXPECT_EQ(parsed.history_seq(), 900U);
+  const std::string bytes = encode(start);
+  PermTable perms;
+  RecordDecoder decoder(perms);
+  const auto decoded = decoder.decode(1, 3, bytes);
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ(std::get<StartRecord>(**decoded).history, start.history);
 }
 
 // The golden bytes of docs/journal.md: a format change breaks this test, not a user's journal.
