@@ -10,6 +10,13 @@
 #include "daemon/process/signals.hh"
 
 namespace vxs::daemon {
+namespace {
+
+store::IoResult<void> taken_back() {
+  return tl::unexpected(store::IoError{ECANCELED, "its records were taken back"});
+}
+
+}  // namespace
 
 Checkpointer::Checkpointer(store::Env& env, std::string directory, Hooks hooks)
     : env_(env), directory_(std::move(directory)), hooks_(std::move(hooks)) {}
@@ -18,15 +25,38 @@ Checkpointer::~Checkpointer() { join(); }
 
 void Checkpointer::join() {
   decide(Verdict::kDrop);
+  if (gathering_) {
+    hooks_.cancel_capture();
+    gathering_.reset();
+    snapshot_.reset();
+  }
   if (thread_.joinable()) thread_.join();
 }
 
 void Checkpointer::start(store::CheckpointMeta meta, const store::Tree& tree) {
   join();
   snapshot_ = tree;
-  system_ = hooks_.capture();
   seq_ = meta.seq;
   verdict_ = Verdict::kOpen;
+  gathering_ = std::move(meta);
+  hooks_.begin_capture();
+}
+
+void Checkpointer::go_on() {
+  if (!gathering_) return;
+  if (verdict_ == Verdict::kDrop) {
+    hooks_.cancel_capture();
+    gathering_.reset();
+    ended(seq_, taken_back());
+    return;
+  }
+  auto whole = hooks_.capture_piece();
+  if (!whole) return;
+  system_ = *std::move(whole);
+  begin_thread(*std::exchange(gathering_, std::nullopt));
+}
+
+void Checkpointer::begin_thread(store::CheckpointMeta meta) {
   const process::SignalsBlocked blocked;
   try {
     thread_ = std::thread([this, meta = std::move(meta)] {
@@ -60,7 +90,7 @@ store::IoResult<void> Checkpointer::write(const store::CheckpointMeta& meta) {
     return store::publish_checkpoint(env_, directory_, meta.seq);
   }
   store::drop_checkpoint(env_, directory_, meta.seq);
-  return tl::unexpected(store::IoError{ECANCELED, "its records were taken back"});
+  return taken_back();
 }
 
 void Checkpointer::decide(Verdict verdict) {

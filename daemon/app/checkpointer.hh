@@ -30,6 +30,10 @@ class Checkpointer {
     std::function<void(Seq seq, const store::IoResult<void>& result)> done;
     /// The state beside the tree, right now.
     std::function<store::SystemState()> capture;
+    /// The same in pieces: as it is now; the next piece, and the whole with the last; never mind.
+    std::function<void()> begin_capture;
+    std::function<std::optional<store::SystemState>()> capture_piece;
+    std::function<void()> cancel_capture;
     std::function<std::int64_t()> now_us;  ///< monotonic
   };
   /// After one that could not be written none is begun for so long: each costs a capture, a thread
@@ -44,9 +48,14 @@ class Checkpointer {
   [[nodiscard]] bool busy() const noexcept { return snapshot_.has_value(); }
   /// True for a while after one failed (ECANCELED is no failure): do not start() another.
   [[nodiscard]] bool resting() const { return hooks_.now_us() < rests_until_us_; }
-  /// Begins one of `tree`, the head, and what capture() gives: both as after the journal's last
-  /// record, meta.seq. Where no thread can be had, done() says EAGAIN at once. REQUIRES !busy().
+  /// Begins one of `tree`, the head, and the state beside it: both as after the journal's last
+  /// record, meta.seq. REQUIRES !busy().
   void start(store::CheckpointMeta meta, const store::Tree& tree);
+  /// True while the state beside the tree is not complete: go_on() is to be called in every pass.
+  [[nodiscard]] bool gathering() const noexcept { return gathering_.has_value(); }
+  /// The next piece of it; after the last one the thread writes. Where no thread can be had, done()
+  /// says EAGAIN. Cheap when nothing is gathered.
+  void go_on();
   /// Everything up to `safe` is safe and nothing was rolled back since start(), as far as
   /// rolled_back() did not say so.
   void progressed(Seq safe);
@@ -64,12 +73,14 @@ class Checkpointer {
   [[nodiscard]] store::IoResult<void> write(const store::CheckpointMeta& meta);
   void ended(Seq seq, const store::IoResult<void>& result);
   void decide(Verdict verdict);
+  void begin_thread(store::CheckpointMeta meta);
   void join();
 
   store::Env& env_;
   std::string directory_;
   Hooks hooks_;
-  std::optional<store::Tree> snapshot_;  ///< with system_: read by the thread while it is set
+  std::optional<store::CheckpointMeta> gathering_;
+  std::optional<store::Tree> snapshot_;  ///< with system_: read by the thread while there is one
   store::SystemState system_;
   Seq seq_ = 0;
   std::int64_t rests_until_us_ = 0;

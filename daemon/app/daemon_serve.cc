@@ -48,7 +48,8 @@ void Daemon::run() {
 }
 
 void Daemon::one_pass() {
-  loop_.run_once(sockets_->has_backlog() || (rings_ && rings_->has_backlog()));
+  const bool busy = sockets_->has_backlog() || (rings_ && rings_->has_backlog());
+  loop_.run_once(busy || checkpointer_->gathering());
   sockets_->serve_backlog();
   if (rings_) rings_->serve_backlog();
   server_->end_of_pass();
@@ -80,6 +81,7 @@ void Daemon::tell_checkpointer() {
   if (!checkpointer_->busy()) return;
   if (server_->counters().rollbacks != checkpoint_rollbacks_) checkpointer_->rolled_back();
   checkpointer_->progressed(journal_->safe_seq());
+  checkpointer_->go_on();
 }
 
 void Daemon::housekeeping() {

@@ -126,7 +126,7 @@ std::string Daemon::update_obstacle() const {
            "vxenstored-supervise, with --connections kept.";
   }
   if (!keeper_->connected()) return "The supervisor died: nobody could start the new program.";
-  if (!report_.damage.empty() || journal_->failing()) {
+  if (!report_.damage.empty() || journal_->failing() || server_->astray()) {
     return "The journal cannot be written: the new program would not know the state.";
   }
   return {};

@@ -15,6 +15,7 @@
 #include "daemon/core/node_index.hh"
 #include "daemon/core/rings.hh"
 #include "daemon/core/state_trail.hh"
+#include "daemon/core/system_capture.hh"
 #include "daemon/hypervisor/hypervisor.hh"
 #include "protocol/error.hh"
 #include "store/state_change.hh"
@@ -102,6 +103,8 @@ class Lifecycle {
   void take_watches(Connection& connection, const store::SystemState& state);
   /// The state at the newest record.
   [[nodiscard]] store::SystemState capture() const;
+  /// The same, begun: sessions are copied by `capture` later, as they are now.
+  void begin_capture(SystemCapture& capture) const;
 
   // --- the Server's side -------------------------------------------------------
   /// The head got a commit.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
+#include <utility>
 
 #include "daemon/core/lifecycle.hh"
 #include "daemon/core/server.hh"
@@ -53,6 +55,13 @@ void keep_resets(Server& server, const std::deque<StateTrail::Kept>& lost,
 // --- out ---------------------------------------------------------------------
 
 SystemState Lifecycle::capture() const {
+  SystemCapture whole(server_.connections());
+  begin_capture(whole);
+  while (!whole.gather(std::numeric_limits<std::size_t>::max())) continue;
+  return whole.take();
+}
+
+void Lifecycle::begin_capture(SystemCapture& capture) const {
   SystemState state;
   for (const auto& [domid, domain] : domains_.all()) {
     auto& out = state.domains[domid];
@@ -72,27 +81,17 @@ SystemState Lifecycle::capture() const {
       }
     }
   }
-  for (const auto& [id, connection] : server_.connections()) {
-    if (!connection->peer().kept || (connection->watches.empty() && !connection->frozen)) continue;
-    auto& session = state.connections[id];
-    session.frozen = connection->frozen;
-    session.next_watch = connection->next_watch;
-    for (const auto& [key, watch] : connection->watches) {
-      session.watches.emplace(
-          std::pair(watch.path, watch.token),
-          SystemState::WatchState{
-              .depth = watch.depth, .relative = watch.hidden_prefix != 0, .number = watch.number});
-    }
-  }
+  std::set<ConnectionId> waiting;
   for (const auto& [domid, session] : unattached_) {
     state.connections.insert(session.connections.begin(), session.connections.end());
+    if (const Domain* domain = domains_.find(domid)) waiting.insert(domain->connection_id);
   }
   for (const auto& quota : config::quota_infos()) {
     if (domains_.set_globals()[static_cast<std::size_t>(quota.quota)]) {
       state.global_quotas.emplace(quota.name, domains_.globals()[quota.quota]);
     }
   }
-  return state;
+  capture.begin(std::move(state), std::move(waiting), server_.next_connection_id());
 }
 
 // --- in ----------------------------------------------------------------------

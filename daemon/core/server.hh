@@ -201,6 +201,8 @@ class Server {
   [[nodiscard]] Domains& domains() noexcept { return domains_; }
   [[nodiscard]] Lifecycle& lifecycle() noexcept { return lifecycle_; }
   [[nodiscard]] Watches& watches() noexcept { return watches_; }
+  /// For checkpoints: Lifecycle::begin_capture() of it, and piece by piece what it gathers.
+  [[nodiscard]] SystemCapture& system_capture() noexcept { return capture_; }
   [[nodiscard]] Clock& clock() noexcept { return clock_; }
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
   [[nodiscard]] const store::Journal& journal() const noexcept { return journal_; }
@@ -307,11 +309,12 @@ class Server {
   Domains& domains_;
   Observer& observer_;
   Accounts accounts_;
-  Watches watches_;
   transactions::BranchSet branches_;
   LiveUpdate live_update_;
   Control control_;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  SystemCapture capture_{connections_};
+  Watches watches_{capture_};
   NoRings no_rings_;
   Rings& rings_;
   Lifecycle lifecycle_;

@@ -51,6 +51,7 @@ std::string Watches::key(std::string_view path, std::string_view token) {
 }
 
 tl::expected<Watch*, Error> Watches::add(Connection& connection, Watch watch) {
+  capture_.before_change(connection);
   const auto [at, fresh] =
       connection.watches.try_emplace(key(watch.path, watch.token), std::move(watch));
   if (!fresh) return tl::unexpected(Error::kExist);
@@ -67,6 +68,7 @@ tl::expected<void, Error> Watches::remove(Connection& connection, std::string_vi
                                           std::string_view token) {
   const auto found = connection.watches.find(key(path, token));
   if (found == connection.watches.end()) return tl::unexpected(Error::kNoent);
+  capture_.before_change(connection);
   index_.remove(found->second.path, &found->second);
   if (connection.account) connection.account->add_watches(-1, -memory_of(found->second));
   connection.watches.erase(found);
@@ -79,6 +81,7 @@ bool Watches::has(const Connection& connection, std::string_view path, std::stri
 }
 
 void Watches::remove_all(Connection& connection) {
+  capture_.before_change(connection);
   for (auto& [id, watch] : connection.watches) {
     index_.remove(watch.path, &watch);
     if (connection.account) connection.account->add_watches(-1, -memory_of(watch));

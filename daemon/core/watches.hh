@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/core/connection.hh"
+#include "daemon/core/system_capture.hh"
 #include "daemon/watch/watch_index.hh"
 #include "protocol/error.hh"
 #include "store/tree.hh"
@@ -21,6 +22,9 @@ namespace vxs::daemon {
 /// One thread. Holds pointers to the watches that connections own.
 class Watches {
  public:
+  /// Is told before a session changes.
+  explicit Watches(SystemCapture& capture) : capture_(capture) {}
+
   /// Of Connection::watches.
   [[nodiscard]] static std::string key(std::string_view path, std::string_view token);
   /// Adds a watch. Errors: kExist for the same path and token (depth is not compared).
@@ -29,6 +33,7 @@ class Watches {
   [[nodiscard]] tl::expected<void, protocol::Error> remove(Connection& connection,
                                                            std::string_view path,
                                                            std::string_view token);
+  /// Comes before every other change of a session, also where there are no watches.
   void remove_all(Connection& connection);
   [[nodiscard]] static bool has(const Connection& connection, std::string_view path,
                                 std::string_view token);
@@ -71,6 +76,7 @@ class Watches {
   template <class Tell>
   void deliver(std::vector<Watch*>& watches, const Audience& audience, const Tell& tell);
 
+  SystemCapture& capture_;
   WatchIndex index_;
   std::size_t size_ = 0;
   std::uint64_t questions_ = 0;

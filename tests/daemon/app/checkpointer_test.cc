@@ -49,12 +49,19 @@ class CheckpointerTest : public ::testing::Test {
                           },
                       .done = [this](Seq, const auto& r) { result = r; },
                       .capture = [this] { return system; },
+                      .begin_capture = [this] { begun = system; },
+                      .capture_piece = [this]() -> std::optional<store::SystemState> {
+                        if (--pieces > 0) return std::nullopt;
+                        return *std::exchange(begun, std::nullopt);
+                      },
+                      .cancel_capture = [this] { begun.reset(); },
                       .now_us = [this] { return now_us; }}) {
     EXPECT_TRUE(system.apply(store::DomainKnown{7, 1, {}, 5}));
   }
 
   void start(Seq seq) {
     checkpointer.start(store::CheckpointMeta{.seq = seq, .boot_id = "b"}, world.tree);
+    while (checkpointer.gathering()) checkpointer.go_on();
   }
   bool wait_posted(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex);
@@ -76,6 +83,8 @@ class CheckpointerTest : public ::testing::Test {
   FaultEnv env;
   World world;
   store::SystemState system;
+  std::optional<store::SystemState> begun;
+  int pieces = 1;  // of the next capture
   std::int64_t now_us = 1'000'000;
   std::mutex mutex;
   std::condition_variable posted;
@@ -106,6 +115,53 @@ TEST_F(CheckpointerTest, OneThatWasRolledBackIsDroppedEvenIfItsSeqIsReachedAgain
   ASSERT_FALSE(result->has_value());
   EXPECT_EQ(result->error().code, ECANCELED);
   EXPECT_TRUE(env.names().empty());
+}
+
+TEST_F(CheckpointerTest, TheStateIsThatOfItsBeginningThoughItComesInPieces) {
+  pieces = 3;
+  checkpointer.start(store::CheckpointMeta{.seq = 42, .boot_id = "b"}, world.tree);
+  for (int piece = 0; piece < 3; ++piece) {
+    EXPECT_TRUE(checkpointer.gathering()) << piece;
+    EXPECT_TRUE(checkpointer.busy());
+    system = {};
+    checkpointer.progressed(42);
+    checkpointer.go_on();
+  }
+  EXPECT_FALSE(checkpointer.gathering());
+  wait_done();
+  store::SystemState loaded;
+  ASSERT_TRUE(store::load_checkpoint(env, path(42), world.perms, world.tree, loaded).has_value());
+  EXPECT_TRUE(loaded.domains.contains(7));
+}
+
+TEST_F(CheckpointerTest, ARollbackBetweenThePiecesGivesItUp) {
+  pieces = 3;
+  checkpointer.start(store::CheckpointMeta{.seq = 42, .boot_id = "b"}, world.tree);
+  checkpointer.go_on();
+  checkpointer.rolled_back();
+  checkpointer.progressed(50);
+  checkpointer.go_on();
+  EXPECT_FALSE(checkpointer.gathering());
+  EXPECT_FALSE(checkpointer.busy());
+  EXPECT_FALSE(begun.has_value());
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->error().code, ECANCELED);
+  EXPECT_TRUE(env.names().empty());
+  pieces = 1;
+  start(43);
+  checkpointer.progressed(43);
+  wait_done();
+  EXPECT_TRUE(result->has_value());
+}
+
+TEST_F(CheckpointerTest, TheLastOneDoesNotWaitForPieces) {
+  pieces = 3;
+  checkpointer.start(store::CheckpointMeta{.seq = 42, .boot_id = "b"}, world.tree);
+  checkpointer.go_on();
+  ASSERT_TRUE(checkpointer.write_now(store::CheckpointMeta{.seq = 43, .boot_id = "b"}, world.tree));
+  EXPECT_FALSE(checkpointer.gathering());
+  EXPECT_FALSE(begun.has_value());
+  EXPECT_EQ(env.names(), std::vector<std::string>{path(43)});
 }
 
 TEST_F(CheckpointerTest, ARollbackAfterItsSeqWasSafeDoesNotTouchIt) {
