@@ -67,6 +67,7 @@ void Client::connect(Time now) {
         // Who does not listen waits for himself.
         if (since >= deaf_until_) pauses_.answered(since, answered);
       });
+  if (setting_.lone_starts) talk_->let_starts_be_last();
   // While it is down, it may be the dying one that was met.
   kills_survived_ = board_.kills - (board_.down ? 1 : 0);
   leaving_ = false;

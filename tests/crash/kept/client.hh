@@ -28,10 +28,11 @@ enum class Manner : std::uint8_t {
 struct ClientSetting {
   std::size_t number = 0;
   Manner manner = Manner::kBusy;
-  bool numbered = true;  // req_ids
-  bool depths = true;    // WATCH takes a depth
-  bool kept = true;      // a closed connection is a violation
-  bool guest = false;    // its connection is a ring; it may die
+  bool numbered = true;      // req_ids
+  bool depths = true;        // WATCH takes a depth
+  bool lone_starts = false;  // asks nothing behind a TRANSACTION_START that was not answered
+  bool kept = true;          // a closed connection is a violation
+  bool guest = false;        // its connection is a ring; it may die
   std::uint64_t seed = 1;
   std::string root_perms;
 };

@@ -50,7 +50,10 @@ void Conversation::split_next(std::size_t bytes, Time release) {
 }
 
 std::string_view Conversation::leaving(Time now) const {
-  const std::size_t end = hold_ && now < hold_->release ? hold_->end : out_.size();
+  std::size_t end = hold_ && now < hold_->release ? hold_->end : out_.size();
+  for (const Expected& one : expected_) {
+    if (lone_starts_ && one.asked.type == support::kTransactionStart) end = std::min(end, one.end);
+  }
   return std::string_view(out_).substr(out_done_, end - std::min(end, out_done_));
 }
 

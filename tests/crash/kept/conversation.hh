@@ -51,6 +51,8 @@ class Conversation {
   void arrived(std::string_view bytes, Time now);
 
   [[nodiscard]] std::size_t unanswered() const { return expected_.size(); }
+  // From now on nothing leaves behind a TRANSACTION_START that was not answered.
+  void let_starts_be_last() { lone_starts_ = true; }
   [[nodiscard]] std::size_t unsent() const { return out_.size() - out_done_; }
   // Since when the oldest request could have been answered; nothing if none was sent whole.
   [[nodiscard]] std::optional<Time> waiting_since() const;
@@ -90,6 +92,7 @@ class Conversation {
   std::uint32_t next_req_id_ = 1;
   std::string out_;
   std::size_t out_done_ = 0;
+  bool lone_starts_ = false;
   std::string in_;
   std::deque<Expected> expected_;
   std::size_t sent_whole_ = 0;  // of expected_

@@ -25,6 +25,7 @@ Crowd::Crowd(const CrowdSetting& setting, const Connect& connect, const Client::
                                                               .manner = kManners[n % 8],
                                                               .numbered = numbered,
                                                               .depths = setting.depths,
+                                                              .lone_starts = setting.lone_starts,
                                                               .kept = setting.kept,
                                                               .guest = guest,
                                                               .seed = random(),

@@ -15,6 +15,7 @@ struct CrowdSetting {
   std::size_t guests = 0;
   bool kept = true;
   bool depths = true;
+  bool lone_starts = false;
   std::uint64_t seed = 1;
   Clock::duration patience = std::chrono::seconds(20);
   std::string root_perms;  // of every client's root, as GET_PERMS gives them
