@@ -79,6 +79,8 @@ class RingReader {
 
   /// Bytes that can be read.
   [[nodiscard]] std::uint32_t available() const noexcept { return available_; }
+  /// The consumer's index, as loaded, plus what was read since.
+  [[nodiscard]] std::uint32_t cons() const noexcept { return cons_; }
   /// Copies the next bytes without taking them. REQUIRES: out.size() <= available().
   void peek(std::span<char> out) const noexcept;
   /// Copies the next bytes out and takes them. REQUIRES: out.size() <= available().
@@ -107,6 +109,8 @@ class RingWriter {
 
   /// Bytes that can be written.
   [[nodiscard]] std::uint32_t room() const noexcept { return room_; }
+  /// The producer's index, as loaded, plus what was written since.
+  [[nodiscard]] std::uint32_t prod() const noexcept { return prod_; }
   /// Copies bytes in; the consumer does not see them yet. REQUIRES: bytes.size() <= room().
   void write(std::string_view bytes) noexcept;
   /// Shows the consumer what was written. Look again afterwards before waiting for an event (A27).

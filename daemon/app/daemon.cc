@@ -50,7 +50,8 @@ process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Confi
     return tl::unexpected(taken.error());
   }
   if (xen_present) {
-    if (const auto opened = daemon->open_xen(); !opened) return tl::unexpected(opened.error());
+    const auto opened = daemon->open_xen(inheritance);
+    if (!opened) return tl::unexpected(opened.error());
   }
   if (const auto opened = daemon->open_connections(inheritance); !opened) {
     return tl::unexpected(opened.error());
@@ -64,11 +65,11 @@ process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Confi
 
 // --- Xen ---------------------------------------------------------------------
 
-process::StartResult<void> Daemon::open_xen() {
+process::StartResult<void> Daemon::open_xen(keeper::Inheritance& inheritance) {
   XenHypervisor::Paths paths;
   // In a split store --event is about the control domain's ring.
   if (!split()) paths.port = config_.own_event;
-  auto opened = XenHypervisor::open(std::move(paths));
+  auto opened = XenHypervisor::open(std::move(paths), take_events(inheritance));
   if (!opened) {
     if (config_.xen == config::XenMode::kOn) {
       return process::start_error(fmt::format("--xen on: {}", opened.error()));
@@ -77,6 +78,7 @@ process::StartResult<void> Daemon::open_xen() {
     return {};
   }
   hypervisor_ = std::move(*opened);
+  keep_events();
   rings_ = std::make_unique<RingServer>(loop_, *hypervisor_);
   return {};
 }
@@ -87,6 +89,10 @@ process::StartResult<void> Daemon::recover_domains() {
     return {};
   }
   rings_->start(*server_);
+  if (kept_) {
+    if (state_is_lost()) kept_->forget_rings();
+    rings_->keep({.connections = *kept_, .report = report_, .beginnings = beginnings_});
+  }
   const auto now = hypervisor_->domains();
   if (!now) {
     return process::start_error(
@@ -105,6 +111,7 @@ process::StartResult<void> Daemon::recover_domains() {
                     std::strerror(watching.error())),
         watching.error());
   }
+  hypervisor_->drop_unclaimed();
   spdlog::info("serving {} rings of {} domains", rings_->ring_count(), now->size());
   return {};
 }

@@ -55,6 +55,11 @@ class Daemon {
 
   /// The connections of the process before, and their memory.
   process::StartResult<void> open_connections(keeper::Inheritance& inheritance);
+  /// The descriptor of event channels, which outlives the process too.
+  [[nodiscard]] static process::Descriptor take_events(keeper::Inheritance& inheritance);
+  void keep_events();
+  /// What was recovered is not the state that those connections knew.
+  [[nodiscard]] bool state_is_lost() const;
   void resume_connections();
   void start_keeper();
 
@@ -78,7 +83,7 @@ class Daemon {
   /// Sockets act for a domain that is not the control domain (A4).
   [[nodiscard]] bool split() const noexcept { return !domains_.sockets_privileged(); }
   /// --xen auto that finds Xen closed to us serves sockets only.
-  process::StartResult<void> open_xen();
+  process::StartResult<void> open_xen(keeper::Inheritance& inheritance);
   process::StartResult<void> recover(bool xen_present);
   process::StartResult<void> open_journal(store::JournalOptions& options);
   [[nodiscard]] std::string_view after_moving_away() const;
@@ -128,6 +133,7 @@ class Daemon {
   std::function<void(pid_t)> tell_pid_;
   std::unique_ptr<KeptConnections> kept_;     ///< none: connections are volatile
   std::unique_ptr<ReplayedEvents> replayed_;  ///< from recovery until they are fired again
+  RingBeginnings beginnings_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<SocketServer> sockets_;
   std::unique_ptr<Checkpointer> checkpointer_;

@@ -8,6 +8,9 @@
 namespace vxs::daemon {
 namespace {
 
+/// At the supervisor.
+constexpr const char* kEventsName = "evtchn";
+
 /// How the daemon before ended, as wait(2) tells.
 std::string describe_end(int status) {
   if (WIFSIGNALED(status)) return fmt::format("a death of signal {}", WTERMSIG(status));
@@ -15,6 +18,23 @@ std::string describe_end(int status) {
 }
 
 }  // namespace
+
+process::Descriptor Daemon::take_events(keeper::Inheritance& inheritance) {
+  for (auto& kept : inheritance.descriptors) {
+    if (kept.name == kEventsName) return std::move(kept.fd);
+  }
+  return {};
+}
+
+// Where connections are volatile our own descriptor keeps what was bound, until we end.
+void Daemon::keep_events() {
+  if (keeper_ == nullptr) return;
+  if (config_.keep_connections) {
+    keeper_->keep(kEventsName, hypervisor_->event_fd());
+  } else {
+    keeper_->release(kEventsName);
+  }
+}
 
 process::StartResult<void> Daemon::open_connections(keeper::Inheritance& inheritance) {
   if (!config_.keep_connections) {
@@ -43,16 +63,19 @@ process::StartResult<void> Daemon::open_connections(keeper::Inheritance& inherit
   return {};
 }
 
+bool Daemon::state_is_lost() const {
+  return report_.fresh || history_taken_at_ != 0 || renumbered_ || !report_.damage.empty();
+}
+
 /// After rings and domains: what a client's last request did may concern them.
 void Daemon::resume_connections() {
   if (kept_) {
-    const bool lost =
-        report_.fresh || history_taken_at_ != 0 || renumbered_ || !report_.damage.empty();
-    const std::size_t closed = lost ? kept_->forget_all() : 0;
+    const std::size_t closed = state_is_lost() ? kept_->forget_all() : 0;
     if (closed > 0) {
       spdlog::error("closing {} connections: the state they knew is not what was recovered",
                     closed);
     }
+    if (rings_) rings_->resume();
     sockets_->resume(report_);
     if (replayed_) server_->fire_again(*replayed_);
     replayed_.reset();

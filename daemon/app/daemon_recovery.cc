@@ -51,8 +51,13 @@ process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) 
   store::ReplayHook replay;
   if (replayed_) {
     replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);  // a second try
+    beginnings_ = {};
     replay.from = kept_->published_seq();
-    replay.tell = [this](const store::ReplayedRecord& record) { replayed_->add(record); };
+    replay.tell = [this](const store::ReplayedRecord& record) {
+      replayed_->add(record);
+      // Of an area in which nothing was ever published all records are new, and no ring is.
+      if (kept_->published_seq() != 0) beginnings_.add(record);
+    };
   }
   if (on_trial()) {
     replay.confirm = [this](const store::Tree& found, const store::RecoveryReport& report) {

@@ -182,6 +182,7 @@ Lifecycle::Result<void> Lifecycle::introduce_waiting(Domain& domain, std::uint64
   connect(domain, domain.connection_id, Rings::Begin::kFresh);
   apply_target(domain);
   session_ended(*domain.connection);
+  rings_.beginning_recorded(domain.domid, server_.journal().last_seq());
   return {};
 }
 
@@ -286,6 +287,10 @@ store::ConnectionReset Lifecycle::reset_of(const Connection& connection) {
 
 Lifecycle::Result<void> Lifecycle::settle(Connection& connection) {
   if (!connection.owed_reset) return {};
+  // Said before: a kill right after the record must not make the ring begin once more.
+  if (!*connection.owed_reset) {
+    rings_.beginning_recorded(connection.caller().domid, server_.journal().last_seq() + 1);
+  }
   const auto kept = record_step(reset_of(connection));
   if (!kept) return kept;
   reset_recorded(connection);

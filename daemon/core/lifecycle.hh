@@ -101,6 +101,8 @@ class Lifecycle {
   void bury_the_dead();
   /// Gives the connection the watches it has in `state`, in place of those it has.
   void take_watches(Connection& connection, const store::SystemState& state);
+  /// Its ring could not be attached since the restart, and is still to be: its session waits.
+  [[nodiscard]] bool waits(ConnectionId connection) const;
   /// The state at the newest record.
   [[nodiscard]] store::SystemState capture() const;
   /// The same, begun: sessions are copied by `capture` later, as they are now.

@@ -224,6 +224,12 @@ bool Lifecycle::serve_again(Domain& domain, const SystemState& state) {
   return true;
 }
 
+bool Lifecycle::waits(ConnectionId connection) const {
+  return std::any_of(unattached_.begin(), unattached_.end(), [connection](const auto& one) {
+    return one.second.connections.contains(connection);
+  });
+}
+
 void Lifecycle::attach_waiting() {
   constexpr std::int64_t kAgainUs = 1'000'000;
   const std::int64_t now = server_.clock().monotonic_us();

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "daemon/hypervisor/hypervisor.hh"
+#include "protocol/ids.hh"
 
 #include <tl/expected.hpp>
 
@@ -38,8 +39,9 @@ class Rings {
 
   enum class Begin : std::uint8_t {
     kFresh,    ///< first INTRODUCE: zero the indices, publish features, answer connection==1 (F2)
-    kResumed,  ///< after a restart of the daemon: indices stay as the page has them, features are
-               ///< only added (A19); unmask, notify, look for requests
+    kResumed,  ///< after a restart of the daemon: goes on where it was, as its slot of the wire
+               ///< area says, or where it has none the page; features are only added (A19); unmask,
+               ///< notify, look for requests. Begins anew if it was about to
   };
   /// Serves requests of an attached ring to `connection` from now on; it must outlive detach().
   virtual void serve(DomId domid, Connection& connection, Begin begin) = 0;
@@ -51,6 +53,9 @@ class Rings {
 
   /// Stops serving, unbinds, unmaps. Harmless for a domid without a ring.
   virtual void detach(DomId domid) = 0;
+
+  /// The ring began anew before the journal could take the record of that, which is `seq` now.
+  virtual void beginning_recorded(DomId, Seq) {}
 
   /// Input is not read while paused (quotas, G5, G6; credits, E12). Output goes on.
   virtual void pause(DomId domid, bool paused) = 0;

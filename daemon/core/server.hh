@@ -175,6 +175,9 @@ class Server {
   /// REQUIRES: after recover() and before the first request; peer.kept; its id is not in use.
   Connection& resume_connection(Connection::Peer peer, const store::SystemState& state,
                                 const KeptSession& kept);
+  /// The rest of it, for a connection that is there already with its watches: how far it was, and
+  /// its open transactions. REQUIRES: what its caller may do is known (Connection::set_target()).
+  void resume_session(Connection& connection, const KeptSession& kept);
   /// The request after the last one answered was carried out by the earlier process, which died
   /// before it could answer: answers it, without doing it again.
   void answer_carried_out(Connection& connection, const protocol::Header& header,

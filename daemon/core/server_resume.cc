@@ -17,16 +17,20 @@ Connection& Server::resume_connection(Connection::Peer peer, const store::System
                                       const KeptSession& kept) {
   note_connection_id(peer.id);
   Connection& connection = add_connection(std::move(peer));
+  lifecycle_.take_watches(connection, state);
+  resume_session(connection, kept);
+  return connection;
+}
+
+void Server::resume_session(Connection& connection, const KeptSession& kept) {
   connection.ordinal = kept.handled;
   connection.next_tx = kept.next_tx;
   connection.log = kept.go_on;
-  lifecycle_.take_watches(connection, state);
-
   const auto open = transactions::read_branch_log(kept.log, head_.perm_table());
   if (!open) {
     observer_.error(fmt::format("the transactions of {} are lost: byte {} of their log: {}",
                                 connection.describe(), open.error().offset, open.error().what));
-    return connection;
+    return;
   }
   for (const auto& one : *open) {
     auto branch = transactions::Branch::resume(head_, connection.caller(), one.id, one.entries,
@@ -36,7 +40,6 @@ Connection& Server::resume_connection(Connection::Peer peer, const store::System
     }
     add_branch(connection, std::move(branch));
   }
-  return connection;
 }
 
 void Server::answer_carried_out(Connection& connection, const Header& header,
@@ -82,7 +85,7 @@ void Server::forget_session(ConnectionId connection) {
 
 void Server::forget_lost_sessions(const store::SystemState& state) {
   for (const auto& [id, session] : state.connections) {
-    if (!connections_.contains(id)) forget_session(id);
+    if (!connections_.contains(id) && !lifecycle_.waits(id)) forget_session(id);
   }
 }
 

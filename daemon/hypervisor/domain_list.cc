@@ -11,6 +11,9 @@ extern "C" {
 namespace vxs::daemon {
 namespace {
 
+/// No domain has more ports (2^17, of the FIFO interface).
+constexpr Port kMaxPorts = 1U << 17;
+
 /// Domains asked for in one hypercall.
 constexpr unsigned kBatch = 256;
 
@@ -61,6 +64,38 @@ HypervisorResult<std::vector<DomainInfo>> DomainList::all() const {
     next = std::uint32_t{domains.back().domid} + 1;
   }
   return domains;
+}
+
+HypervisorResult<std::vector<EventChannel>> DomainList::event_channels() const {
+  std::vector<EventChannel> channels;
+  for (Port port = 1; port < kMaxPorts; ++port) {
+    xc_evtchn_status_t status{};
+    status.dom = DOMID_SELF;
+    status.port = port;
+    if (xc_evtchn_status(handle_.get(), &status) != 0) {
+      if (errno == EINVAL) break;  // there are no more
+      return tl::unexpected(errno);
+    }
+    EventChannel channel{.local = port};
+    switch (status.status) {
+      case EVTCHNSTAT_unbound:
+        channel.domid = status.u.unbound.dom;
+        break;
+      case EVTCHNSTAT_interdomain:
+        channel.kind = EventChannel::Kind::kInterdomain;
+        channel.domid = status.u.interdomain.dom;
+        channel.remote = status.u.interdomain.port;
+        break;
+      case EVTCHNSTAT_virq:
+        channel.kind = EventChannel::Kind::kVirq;
+        channel.virq = status.u.virq;
+        break;
+      default:
+        continue;
+    }
+    channels.push_back(channel);
+  }
+  return channels;
 }
 
 }  // namespace vxs::daemon

@@ -1,5 +1,5 @@
-// Who exists, asked of libxenctrl. Only domain_list.cc includes xenctrl.h, whose interface is
-// unstable between Xen's releases.
+// Who exists, and what event channels we have, asked of libxenctrl. Only domain_list.cc includes
+// xenctrl.h, whose interface is unstable between Xen's releases.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,16 @@ struct xc_interface_core;
 
 namespace vxs::daemon {
 
+/// An event channel of the domain we run in, whoever of it has it: its kernel, or a program.
+struct EventChannel {
+  enum class Kind : std::uint8_t { kUnbound, kInterdomain, kVirq };
+  Kind kind = Kind::kUnbound;
+  Port local = 0;
+  DomId domid = 0;  ///< at the other end
+  Port remote = 0;  ///< kInterdomain
+  std::uint32_t virq = 0;
+};
+
 /// One thread.
 class DomainList {
  public:
@@ -25,6 +35,8 @@ class DomainList {
   [[nodiscard]] HypervisorResult<std::optional<DomainInfo>> one(DomId domid) const;
   /// All, by ascending domid. Errors: an errno.
   [[nodiscard]] HypervisorResult<std::vector<DomainInfo>> all() const;
+  /// By ascending local port; a hypercall for each port there ever was. Errors: an errno.
+  [[nodiscard]] HypervisorResult<std::vector<EventChannel>> event_channels() const;
 
  private:
   struct Close {

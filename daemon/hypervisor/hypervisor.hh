@@ -62,11 +62,16 @@ class Hypervisor {
   [[nodiscard]] virtual std::optional<Port> next_pending() = 0;
   virtual void unmask(Port local) = 0;
   virtual void notify(Port local) = 0;
-  /// The local port. A new binding is pending at once (A27).
+  /// The local port. A new binding is pending at once (A27). One that outlived the last daemon is
+  /// taken up instead, unmasked.
   [[nodiscard]] virtual HypervisorResult<Port> bind_interdomain(DomId domid, Port remote) = 0;
   /// VIRQ_DOM_EXC: some domain shut down or died.
   [[nodiscard]] virtual HypervisorResult<Port> bind_domain_exception() = 0;
   virtual void unbind(Port local) = 0;
+
+  /// Unbinds what the last daemon had bound, on a descriptor that outlived it (design §6), and this
+  /// one did not bind again.
+  virtual void drop_unclaimed() {}
 
   // --- pages -------------------------------------------------------------------
   /// Grant reference 1 of the domain (A22).

@@ -85,9 +85,13 @@ XenHypervisor::XenHypervisor(Paths paths, Events events, std::shared_ptr<xengntd
       grants_(std::move(grants)),
       list_(std::move(list)) {}
 
-tl::expected<std::unique_ptr<XenHypervisor>, std::string> XenHypervisor::open(Paths paths) {
-  Events events(xenevtchn_open(nullptr, 0));
+tl::expected<std::unique_ptr<XenHypervisor>, std::string> XenHypervisor::open(
+    Paths paths, process::Descriptor inherited) {
+  const bool adopts = static_cast<bool>(inherited);
+  Events events(adopts ? xenevtchn_fdopen(nullptr, inherited.get(), 0)
+                       : xenevtchn_open(nullptr, 0));
   if (!events) return tl::unexpected(failed("the event-channel device"));
+  (void)inherited.release();  // the handle's
   // Several ports are taken per pass, so asking for one more must not wait.
   const int fd = xenevtchn_fd(events.get());
   const int flags = ::fcntl(fd, F_GETFL);
@@ -104,8 +108,19 @@ tl::expected<std::unique_ptr<XenHypervisor>, std::string> XenHypervisor::open(Pa
 
   auto list = DomainList::open();
   if (!list) return tl::unexpected("cannot talk to Xen: " + list.error());
-  return std::unique_ptr<XenHypervisor>(
+  std::multimap<DomId, EventChannel> channels;
+  if (adopts) {
+    const auto found = list->event_channels();
+    if (!found) {
+      errno = found.error();
+      return tl::unexpected(failed("the event channels there are"));
+    }
+    for (const EventChannel& one : *found) channels.emplace(one.domid, one);
+  }
+  std::unique_ptr<XenHypervisor> xen(
       new XenHypervisor(std::move(paths), std::move(events), std::move(owned), std::move(*list)));
+  xen->unclaimed_ = std::move(channels);
+  return xen;
 }
 
 // --- event channels ----------------------------------------------------------
@@ -124,11 +139,43 @@ void XenHypervisor::notify(Port local) { (void)xenevtchn_notify(events_.get(), l
 void XenHypervisor::unbind(Port local) { (void)xenevtchn_unbind(events_.get(), local); }
 
 HypervisorResult<Port> XenHypervisor::bind_interdomain(DomId domid, Port remote) {
+  const auto kept = claim(domid, [remote](const EventChannel& one) {
+    return one.kind == EventChannel::Kind::kInterdomain && one.remote == remote;
+  });
+  if (kept) return *kept;
   return port_or_errno(xenevtchn_bind_interdomain(events_.get(), domid, remote));
 }
 
 HypervisorResult<Port> XenHypervisor::bind_domain_exception() {
+  const auto kept = claim(DomId{0}, [](const EventChannel& one) {
+    return one.kind == EventChannel::Kind::kVirq && one.virq == VIRQ_DOM_EXC;
+  });
+  if (kept) return *kept;
   return port_or_errno(xenevtchn_bind_virq(events_.get(), VIRQ_DOM_EXC));
+}
+
+// --- a descriptor that outlived a daemon -----------------------------------------
+
+// The device knows what was bound with it, and refuses all else (ENOTCONN). A signal too many means
+// nothing to anybody (A27).
+bool XenHypervisor::is_ours(Port local) { return xenevtchn_notify(events_.get(), local) == 0; }
+
+template <class Match>
+std::optional<Port> XenHypervisor::claim(DomId domid, const Match& match) {
+  const auto [begin, end] = unclaimed_.equal_range(domid);
+  for (auto one = begin; one != end; ++one) {
+    const Port local = one->second.local;
+    if (!match(one->second) || !is_ours(local)) continue;
+    unclaimed_.erase(one);
+    // Masked, if the last daemon was killed between taking it and unmasking it.
+    unmask(local);
+    return local;
+  }
+  return std::nullopt;
+}
+
+void XenHypervisor::drop_unclaimed() {
+  for (const auto& [domid, one] : std::exchange(unclaimed_, {})) unbind(one.local);
 }
 
 // --- pages -------------------------------------------------------------------

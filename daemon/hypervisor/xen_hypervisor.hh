@@ -1,11 +1,13 @@
 // Xen itself, through libxenevtchn, libxengnttab and libxenctrl (4.17). Design §6, §8.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
 #include "daemon/hypervisor/domain_list.hh"
 #include "daemon/hypervisor/hypervisor.hh"
+#include "daemon/process/descriptor.hh"
 
 #include <tl/expected.hpp>
 
@@ -24,8 +26,11 @@ class XenHypervisor final : public Hypervisor {
     Port port = 0;  ///< instead of what own_port holds, unless 0 (-e)
   };
 
-  /// Errors: a sentence for the operator; where Xen is absent, or we may not talk to it.
-  [[nodiscard]] static tl::expected<std::unique_ptr<XenHypervisor>, std::string> open(Paths paths);
+  /// `events`: the event_fd() of a daemon that died, kept open by somebody meanwhile, and with it
+  /// all that was bound; none: the device is opened. Errors: a sentence for the operator; where Xen
+  /// is absent, or we may not talk to it.
+  [[nodiscard]] static tl::expected<std::unique_ptr<XenHypervisor>, std::string> open(
+      Paths paths, process::Descriptor events = {});
 
   [[nodiscard]] int event_fd() const noexcept override;
   [[nodiscard]] std::optional<Port> next_pending() override;
@@ -34,6 +39,7 @@ class XenHypervisor final : public Hypervisor {
   [[nodiscard]] HypervisorResult<Port> bind_interdomain(DomId domid, Port remote) override;
   [[nodiscard]] HypervisorResult<Port> bind_domain_exception() override;
   void unbind(Port local) override;
+  void drop_unclaimed() override;
 
   /// The page keeps what it needs alive; it may outlive this object.
   [[nodiscard]] HypervisorResult<std::unique_ptr<RingPage>> map_ring(DomId domid) override;
@@ -51,11 +57,19 @@ class XenHypervisor final : public Hypervisor {
 
   XenHypervisor(Paths paths, Events events, std::shared_ptr<xengntdev_handle> grants,
                 DomainList list);
+  /// The one with that other end which an inherited descriptor brought, unmasked; it is claimed
+  /// then.
+  template <class Match>
+  [[nodiscard]] std::optional<Port> claim(DomId domid, const Match& match);
+  [[nodiscard]] bool is_ours(Port local);
 
   Paths paths_;
   Events events_;
   std::shared_ptr<xengntdev_handle> grants_;
   DomainList list_;
+  /// By the other end: those of all the domain we run in, minus what was claimed. Some are the
+  /// kernel's, or another program's.
+  std::multimap<DomId, EventChannel> unclaimed_;
 };
 
 }  // namespace vxs::daemon

@@ -70,7 +70,7 @@ tl::expected<std::unique_ptr<KeptConnections>, std::string> KeptConnections::ope
     area = std::move(*created);
     keeper.keep(kWireAreaName, area->fd());
   }
-  std::unique_ptr<KeptConnections> connections(new KeptConnections(keeper, std::move(area)));
+  std::unique_ptr<KeptConnections> connections(new KeptConnections(&keeper, std::move(area)));
   connections->take_clients(inheritance);
   return connections;
 }
@@ -86,6 +86,21 @@ tl::expected<std::unique_ptr<WireArea>, std::string> KeptConnections::begin_area
   }
   (*area)->set_tag(secret);
   return area;
+}
+
+std::unique_ptr<KeptConnections> KeptConnections::over(std::unique_ptr<WireArea> area) {
+  return std::unique_ptr<KeptConnections>(new KeptConnections(nullptr, std::move(area)));
+}
+
+KeptConnections::KeptConnections(keeper::Keeper* keeper, std::unique_ptr<WireArea> area)
+    : keeper_(keeper), area_(std::move(area)) {
+  for (WireSlot* slot : area_->open_slots()) {
+    if (slot->kind() == WireKind::kRing) rings_.emplace(slot->peer().domid, slot);
+  }
+}
+
+void KeptConnections::release(std::uint64_t number) {
+  if (keeper_ != nullptr) keeper_->release(client_name(number));
 }
 
 void KeptConnections::take_clients(keeper::Inheritance& inheritance) {
@@ -161,12 +176,46 @@ void KeptConnections::end(WireSlot& slot, process::Descriptor fd) {
   const std::uint64_t number = slot.descriptor();
   if (fd) (void)::shutdown(fd.get(), SHUT_RDWR);
   area_->close_slot(slot);
-  keeper_.release(client_name(number));
+  release(number);
 }
 
 void KeptConnections::refuse(std::uint64_t number, process::Descriptor fd) {
   (void)::shutdown(fd.get(), SHUT_RDWR);
-  keeper_.release(client_name(number));
+  release(number);
+}
+
+// --- rings -----------------------------------------------------------------------
+
+WireSlot* KeptConnections::take_ring(ConnectionId connection, DomId domid) {
+  const auto [begin, end] = rings_.equal_range(domid);
+  for (auto one = begin; one != end; ++one) {
+    WireSlot* const slot = one->second;
+    if (slot->connection() != connection) continue;
+    rings_.erase(one);
+    return slot;
+  }
+  return nullptr;
+}
+
+WireSlot* KeptConnections::add_ring(const Connection::Peer& peer, Seq begun) {
+  auto slot = area_->open_slot({.connection = peer.id,
+                                .kind = WireKind::kRing,
+                                .descriptor = 0,
+                                .peer = {.domid = peer.caller.domid,
+                                         .pid = 0,
+                                         .uid = 0,
+                                         .features = peer.features,
+                                         .command = {}},
+                                .ring_begun = begun});
+  return slot ? *slot : nullptr;
+}
+
+void KeptConnections::forget_rings(const std::function<bool(const WireSlot&)>& stays) {
+  std::erase_if(rings_, [&](const auto& one) {
+    if (stays && stays(*one.second)) return false;
+    area_->close_slot(*one.second);
+    return true;
+  });
 }
 
 bool KeptConnections::is_poison(const WireSlot& slot, std::uint64_t ordinal) const noexcept {

@@ -1,5 +1,5 @@
-// The connections that outlive the process (design §6): their slots in the wire area, and their
-// descriptors at the supervisor. What SocketServer needs to keep a client, in one place.
+// The connections that outlive the process (design §6): their slots in the wire area, and those of
+// sockets' descriptors at the supervisor. What SocketServer and RingServer need to keep a client.
 //
 // The order in which a connection ends: shutdown(), its slot, its descriptor at the supervisor,
 // close(). So a descriptor without a slot is a new client or one that ends, and a slot without a
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,6 +42,9 @@ class KeptConnections {
   /// as open().
   [[nodiscard]] static tl::expected<std::unique_ptr<WireArea>, std::string> begin_area();
 
+  /// Of an area alone, without a supervisor: rings can be kept, and no clients.
+  [[nodiscard]] static std::unique_ptr<KeptConnections> over(std::unique_ptr<WireArea> area);
+
   /// Ends what was kept: connections are volatile from now on.
   static void forget_all(keeper::Keeper& keeper, keeper::Inheritance& inheritance);
 
@@ -67,6 +71,18 @@ class KeptConnections {
   /// A client that never got a slot.
   void refuse(std::uint64_t number, process::Descriptor fd);
 
+  // --- rings -------------------------------------------------------------------
+  // A ring has no descriptor: its slot is matched by the number of its connection, which its
+  // domain's record has. Those of the last process wait here until they are taken or forgotten.
+
+  /// The slot that waits for this connection of `domid`, once. nullptr: none.
+  [[nodiscard]] WireSlot* take_ring(ConnectionId connection, DomId domid);
+  /// One for a ring that has none. nullptr: there is no room; said by the caller.
+  [[nodiscard]] WireSlot* add_ring(const Connection::Peer& peer, Seq begun);
+  void end_ring(WireSlot& slot) { area_->close_slot(slot); }
+  /// Forgets those that wait, but for those that `stays` says.
+  void forget_rings(const std::function<bool(const WireSlot&)>& stays = {});
+
   /// Of the transactions' logs.
   [[nodiscard]] transactions::HashKey hash_key() const noexcept {
     return {.low = area_->tag(), .high = ~area_->tag()};
@@ -89,13 +105,14 @@ class KeptConnections {
   [[nodiscard]] std::size_t open_count() const noexcept { return area_->open_count(); }
 
  private:
-  KeptConnections(keeper::Keeper& keeper, std::unique_ptr<WireArea> area)
-      : keeper_(keeper), area_(std::move(area)) {}
+  KeptConnections(keeper::Keeper* keeper, std::unique_ptr<WireArea> area);
+  void release(std::uint64_t number);
   void take_clients(keeper::Inheritance& inheritance);
 
-  keeper::Keeper& keeper_;
+  keeper::Keeper* keeper_;  ///< nullptr: there are no clients
   std::unique_ptr<WireArea> area_;
   std::map<std::uint64_t, process::Descriptor> inherited_;  ///< clients, by number
+  std::multimap<DomId, WireSlot*> rings_;                   ///< that nobody took yet
 };
 
 }  // namespace vxs::daemon

@@ -142,7 +142,10 @@ void SocketServer::add_client(process::Descriptor fd, std::uint64_t number) {
     }
   }
   client->connection = &server_.add_connection(std::move(peer));
-  if (slot != nullptr) keep(*client, *slot);
+  if (slot != nullptr) {
+    client->session = std::make_unique<SlotSession>(*kept_, *slot);
+    client->session->attach(*client->connection, server_.clock().monotonic_us());
+  }
   insert(std::move(client)).read.enable();
 }
 
@@ -159,17 +162,6 @@ SocketServer::Client& SocketServer::insert(std::unique_ptr<Client> client) {
 }
 
 // --- kept clients --------------------------------------------------------------
-
-void SocketServer::keep(Client& client, WireSlot& slot) {
-  client.slot = &slot;
-  if (!client.log) client.log = std::make_unique<SlotLog>(slot, kept_->hash_key());
-  client.connection->log = client.log.get();
-  client.in_handled = slot.progress().in_begin;
-  auto bytes = std::make_unique<SlotBytes>(slot);
-  client.output = bytes.get();
-  const std::uint64_t sent = slot.sent() - bytes->base();
-  client.connection->outbox.keep_in(std::move(bytes), sent, server_.clock().monotonic_us());
-}
 
 void SocketServer::resume(const store::RecoveryReport& report) {
   for (auto& survivor : kept_->take_survivors()) resume(std::move(survivor), report);
@@ -198,70 +190,31 @@ void SocketServer::resume(KeptConnections::Survivor survivor, const store::Recov
   peer.features = kept.features;
   peer.kept = true;
   client->looked_up = !peer.command.empty();
-  const auto log = slot.log().view(slot.progress().log_begin, slot.progress().log_end);
-  client->log = std::make_unique<SlotLog>(slot, kept_->hash_key());
-  client->connection = &server_.resume_connection(std::move(peer), report.system,
-                                                  {.handled = slot.progress().handled,
-                                                   .next_tx = slot.next_tx(),
-                                                   .log = log,
-                                                   .go_on = client->log.get()});
-  keep(*client, slot);
+  client->session = std::make_unique<SlotSession>(*kept_, slot);
+  SlotSession& session = *client->session;
+  client->connection = &server_.resume_connection(std::move(peer), report.system, session.kept());
+  session.attach(*client->connection, server_.clock().monotonic_us());
   Client& added = insert(std::move(client));
-
-  // What its last request did is kept, and its answer is not in the output: it is made again.
-  const auto done = report.carried_out.find(slot.connection());
-  if (done != report.carried_out.end() && done->second.ordinal == slot.progress().handled + 1) {
-    const auto frame = protocol::decode_frame(unhandled(added));
-    if (frame.status == protocol::DecodeStatus::kFrame) {
-      server_.answer_carried_out(*added.connection, frame.header, frame.payload, done->second);
-      added.in_handled += frame.consumed;
-      added.answered_to = added.output->base() + added.output->view().size();
-    }
-  }
-  publish(added);
+  session.answer_carried_out(server_, report.carried_out);
+  session.publish(server_);
   added.reading = false;
   watch_descriptor(added);
   queue(added);
 }
 
 std::string_view SocketServer::unhandled(const Client& client) const {
-  if (client.slot != nullptr) return client.slot->input(client.in_handled);
+  if (client.session) return client.session->unhandled();
   return std::string_view(client.input).substr(client.handled);
 }
 
-bool SocketServer::is_answered(const Client& client) const {
-  // A reply that waits for nothing itself may stand behind an event that does.
-  return !client.connection->pending && !client.connection->parked && !client.connection->held &&
-         (client.slot == nullptr ||
-          client.output->base() + client.connection->outbox.may_leave() >= client.answered_to);
-}
-
-void SocketServer::publish(Client& client) {
+bool SocketServer::is_answered(const Client& client) {
   const Connection& connection = *client.connection;
-  WireSlot& slot = *client.slot;
-  const bool waits = connection.parked || connection.held;
-  if (client.parked && !waits) {
-    client.answered_to = client.output->base() + client.output->view().size();
-  }
-  client.parked = waits;
-  auto progress = slot.progress();
-  // A request and its reply count as one: neither before the reply may leave.
-  const bool answered = is_answered(client);
-  if (answered) {
-    progress.in_begin = client.in_handled;
-    progress.handled = connection.ordinal;
-    progress.log_end = slot.log().end();
-    progress.log_begin = client.log->begin(progress.log_begin, !connection.branches.empty());
-    slot.set_next_tx(connection.next_tx);
-  }
-  progress.out_begin = client.output->base();
-  progress.out_end = client.output->base() + connection.outbox.may_leave();
-  slot.publish(progress);
-  if (answered) client.log->compact(server_.head().perm_table());
+  return client.session ? client.session->is_answered()
+                        : !connection.pending && !connection.parked && !connection.held;
 }
 
 void SocketServer::receive_kept(Client& client) {
-  const auto count = client.slot->receive(client.fd.get());
+  const auto count = client.session->slot().receive(client.fd.get());
   if (!count) {
     const int error = count.error();
     const bool later = error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS ||
@@ -284,7 +237,7 @@ void SocketServer::look_up(Client& client) {
   const auto pid = client.connection->peer().pid;
   if (pid == 0) return;
   client.connection->set_command(command_of(pid));
-  if (client.slot != nullptr) client.slot->set_command(client.connection->peer().command);
+  if (client.session) client.session->slot().set_command(client.connection->peer().command);
 }
 
 // --- input -------------------------------------------------------------------
@@ -316,7 +269,7 @@ void SocketServer::on_readable(Client& client) {
 }
 
 void SocketServer::receive(Client& client) {
-  if (client.slot != nullptr) {
+  if (client.session) {
     receive_kept(client);
     return;
   }
@@ -342,7 +295,7 @@ void SocketServer::receive(Client& client) {
 }
 
 void SocketServer::serve(Client& client, std::size_t budget) {
-  if (client.slot != nullptr) {
+  if (client.session) {
     (void)handle_frames(client, unhandled(client), budget);
     return;
   }
@@ -370,8 +323,8 @@ std::size_t SocketServer::handle_frames(Client& client, std::string_view bytes,
     }
     look_up(client);
     used += decoded.consumed;
-    if (client.slot != nullptr) {
-      handle_kept(client, decoded);
+    if (client.session) {
+      client.session->handle(server_, decoded);
     } else {
       server_.handle(*client.connection, decoded.header, decoded.payload);
     }
@@ -379,21 +332,6 @@ std::size_t SocketServer::handle_frames(Client& client, std::string_view bytes,
     if (pass_left_ > 0) --pass_left_;
   }
   return used;
-}
-
-void SocketServer::handle_kept(Client& client, const protocol::DecodeResult& frame) {
-  Connection& connection = *client.connection;
-  const std::uint64_t ordinal = connection.ordinal + 1;
-  client.in_handled += frame.consumed;
-  if (kept_->is_poison(*client.slot, ordinal)) {
-    server_.refuse_poison(connection, frame.header, frame.payload);
-  } else {
-    kept_->begin_request(*client.slot, ordinal);
-    server_.handle(connection, frame.header, frame.payload);
-    kept_->end_request();
-  }
-  client.answered_to = client.output->base() + client.output->view().size();
-  publish(client);
 }
 
 void SocketServer::queue(Client& client) {
@@ -422,7 +360,7 @@ void SocketServer::serve_backlog() {
 // --- output ------------------------------------------------------------------
 
 tl::expected<std::size_t, int> SocketServer::write(Client& client, std::string_view bytes) {
-  if (client.slot != nullptr) return client.slot->send(client.fd.get());
+  if (client.session) return client.session->slot().send(client.fd.get());
   const ssize_t count = ::send(client.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (count < 0) return tl::unexpected(errno);
   return static_cast<std::size_t>(count);
@@ -430,12 +368,12 @@ tl::expected<std::size_t, int> SocketServer::write(Client& client, std::string_v
 
 void SocketServer::send(Client& client) {
   Outbox& outbox = client.connection->outbox;
-  if (client.slot != nullptr) publish(client);
+  if (client.session) client.session->publish(server_);
   while (!client.broken) {
     const std::string_view bytes = outbox.sendable();
     if (bytes.empty()) break;
     if (client.deaf) {
-      if (client.slot != nullptr) client.slot->discard_sendable();
+      if (client.session) client.session->slot().discard_sendable();
       outbox.sent(bytes.size());
       continue;
     }
@@ -491,10 +429,10 @@ void SocketServer::close_if_done(Client& client) {
   client.read.disable();
   client.write.disable();
   const auto found = clients_.find(client.connection);
-  if (client.slot != nullptr) server_.session_closed(*client.connection);
+  if (client.session) server_.session_closed(*client.connection);
   // Its outbox and the log of its transactions lie in the slot: they go before it.
   server_.remove_connection(*client.connection);
-  if (client.slot != nullptr) kept_->end(*client.slot, std::move(client.fd));
+  if (client.session) kept_->end(client.session->slot(), std::move(client.fd));
   client.fd.reset();
   closed_.push_back(std::move(found->second));
   clients_.erase(found);

@@ -18,8 +18,7 @@
 #include "daemon/core/server.hh"
 #include "daemon/loop/event_loop.hh"
 #include "daemon/loop/kept_connections.hh"
-#include "daemon/loop/slot_bytes.hh"
-#include "daemon/loop/slot_log.hh"
+#include "daemon/loop/slot_session.hh"
 #include "daemon/process/descriptor.hh"
 #include "store/journal/journal.hh"
 
@@ -59,11 +58,7 @@ class SocketServer {
   struct Client {
     process::Descriptor fd;
     Connection* connection = nullptr;
-    WireSlot* slot = nullptr;       ///< of a kept one
-    SlotBytes* output = nullptr;    ///< its outbox's
-    std::unique_ptr<SlotLog> log;   ///< of its transactions
-    std::uint64_t in_handled = 0;   ///< up to this position of its input requests were begun
-    std::uint64_t answered_to = 0;  ///< where the output of the last request ends
+    std::unique_ptr<SlotSession> session;  ///< of a kept one
     Interest read;
     Interest write;
     std::string input;        ///< read, not yet handled; at most one read more than a frame
@@ -76,22 +71,17 @@ class SocketServer {
     bool deaf = false;
     bool queued = false;     ///< in backlog_
     bool looked_up = false;  ///< its command name was looked up
-    bool parked = false;     ///< its last request had no reply yet when it was published last
   };
 
   void accept_clients();
   /// REQUIRES with kept_: a number.
   void add_client(process::Descriptor fd, std::uint64_t number);
   Client& insert(std::unique_ptr<Client> client);
-  void keep(Client& client, WireSlot& slot);
   void resume(KeptConnections::Survivor survivor, const store::RecoveryReport& report);
-  /// Makes what the client may be sent, and how far its requests are, outlive the process.
-  void publish(Client& client);
   /// Whether the last request's reply may leave. The next one waits for that (kept ones).
-  [[nodiscard]] bool is_answered(const Client& client) const;
+  [[nodiscard]] static bool is_answered(const Client& client);
   [[nodiscard]] std::string_view unhandled(const Client& client) const;
   void receive_kept(Client& client);
-  void handle_kept(Client& client, const protocol::DecodeResult& frame);
   [[nodiscard]] tl::expected<std::size_t, int> write(Client& client, std::string_view bytes);
   void look_up(Client& client);
   void on_readable(Client& client);

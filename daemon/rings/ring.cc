@@ -1,12 +1,15 @@
 #include "daemon/rings/ring.hh"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <string_view>
 #include <utility>
 
 namespace vxs::daemon {
 namespace {
 
+using protocol::DecodeResult;
 using protocol::DecodeStatus;
 using protocol::RingDirection;
 using protocol::RingReader;
@@ -32,7 +35,8 @@ std::size_t frame_size(std::string_view frames) {
 Ring::Ring(DomId domid, std::unique_ptr<RingPage> page)
     : domid_(domid), page_(std::move(page)), view_(page_->bytes()) {}
 
-RingInput Ring::receive(std::string& message) {
+RingInput Ring::receive(std::string& message, DecodeResult& frame) {
+  if (session) return receive_kept(frame);
   auto reader = RingReader::look(view_, RingDirection::kRequests);
   if (!reader) return RingInput::kBadIndex;
   seen_ = reader->available();
@@ -58,12 +62,87 @@ RingInput Ring::receive(std::string& message) {
   reader->publish();
   touched = true;
   seen_ = 0;
-  if (decoded.status == DecodeStatus::kFrame) return RingInput::kMessage;
+  if (decoded.status == DecodeStatus::kFrame) {
+    frame = decoded;
+    return RingInput::kMessage;
+  }
   partial_ = message;
   return RingInput::kNeedMore;
 }
 
+// The page's index is behind the slot's for a moment only, and the slot says so.
+RingInput Ring::receive_kept(DecodeResult& frame) {
+  auto reader = RingReader::look(view_, RingDirection::kRequests);
+  if (!reader) return RingInput::kBadIndex;
+  seen_ = reader->available();
+  frame = protocol::decode_frame(session->unhandled());
+  // Twice at most: a header, and the rest.
+  while (frame.status == DecodeStatus::kNeedMore && reader->available() > 0) {
+    DecodeResult announced = frame;
+    if (session->unhandled().empty()) {
+      if (reader->available() < protocol::kHeaderSize) return RingInput::kNeedMore;
+      std::array<char, protocol::kHeaderSize> header;
+      reader->peek(header);
+      announced = protocol::decode_frame({header.data(), header.size()});
+      if (announced.status == DecodeStatus::kTooLong) return RingInput::kTooLong;
+      announced.missing += protocol::kHeaderSize;
+      const bool fits = announced.missing <= protocol::kRingSize;
+      if (fits && announced.missing > reader->available()) return RingInput::kNeedMore;
+    }
+    if (!take(*reader, std::min<std::size_t>(announced.missing, reader->available()))) {
+      return RingInput::kNeedMore;
+    }
+    // What was announced may be another thing than what was taken: the guest writes when it likes.
+    frame = protocol::decode_frame(session->unhandled());
+  }
+  if (frame.status == DecodeStatus::kTooLong) return RingInput::kTooLong;
+  if (frame.status == DecodeStatus::kNeedMore) return RingInput::kNeedMore;
+  seen_ = 0;
+  return RingInput::kMessage;
+}
+
+bool Ring::take(RingReader& reader, std::size_t count) {
+  WireSlot& slot = session->slot();
+  const std::span<char> room = slot.input_room(count);
+  if (room.size() < count) return false;
+  // Guests that begin anew write zeroes over all of the page (hvmloader does).
+  if (reader.cons() != slot.req_cons()) slot.set_ring_indices(reader.cons(), slot.rsp_prod());
+  reader.read(room);
+  slot.begin_taking(count);
+  reader.publish();
+  slot.finish_taking();
+  touched = true;
+  seen_ = 0;
+  return true;
+}
+
+bool Ring::take_up() {
+  WireSlot& slot = session->slot();
+  const std::uint32_t cons = view_.load(protocol::kRingReqCons);
+  const std::uint32_t taking = slot.unfinished_taking();
+  if (taking != 0 && cons == slot.req_cons() - taking) {
+    view_.store(protocol::kRingReqCons, slot.req_cons());
+  } else if (cons != slot.req_cons()) {
+    slot.set_ring_indices(cons, slot.rsp_prod());
+  }
+  slot.finish_taking();
+
+  const std::uint32_t prod = view_.load(protocol::kRingRspProd);
+  if (const std::size_t sending = slot.unfinished_send(); sending != 0) {
+    const std::uint32_t moved = prod - slot.rsp_prod();
+    if (moved > sending) return false;
+    slot.finish_send(moved);
+  } else if (prod != slot.rsp_prod()) {
+    slot.set_ring_indices(slot.req_cons(), prod);
+  }
+  return true;
+}
+
 bool Ring::has_input() const noexcept {
+  if (session) {
+    const auto frame = protocol::decode_frame(session->unhandled());
+    if (frame.status != DecodeStatus::kNeedMore) return true;
+  }
   const auto reader = RingReader::look(view_, RingDirection::kRequests);
   return !reader || reader->available() != seen_;
 }
@@ -97,8 +176,14 @@ RingOutput Ring::send(Outbox& outbox) {
       short_of_room_ = writer->room() > 0;
       return RingOutput::kFull;
     }
+    if (session) {
+      WireSlot& slot = session->slot();
+      if (writer->prod() != slot.rsp_prod()) slot.set_ring_indices(slot.req_cons(), writer->prod());
+      slot.begin_send(count);
+    }
     writer->write(bytes.substr(0, count));
     writer->publish();
+    if (session) session->slot().finish_send(count);
     outbox.sent(count);
     touched = true;
   }
@@ -106,6 +191,10 @@ RingOutput Ring::send(Outbox& outbox) {
 }
 
 void Ring::reset_streams() {
+  if (session) {
+    session->slot().finish_taking();
+    session->slot().set_ring_indices(0, 0);
+  }
   view_.zero_indices();
   partial_ = std::string();
   frame_left_ = 0;

@@ -12,6 +12,7 @@
 #include "daemon/core/outbox.hh"
 #include "daemon/core/rings.hh"
 #include "daemon/hypervisor/hypervisor.hh"
+#include "daemon/loop/slot_session.hh"
 #include "protocol/ring_page.hh"
 #include "protocol/wire.hh"
 
@@ -45,10 +46,11 @@ class Ring {
   /// Unmaps the page; nothing may be asked of the ring then but open().
   void close() noexcept { page_.reset(); }
 
-  /// Looks once at the requests. kMessage: `message` holds the frame, header first, and the page
-  /// was told that it was taken. A request that fits the ring stays there until it is whole, so
-  /// that a daemon that is killed meanwhile finds it again.
-  [[nodiscard]] RingInput receive(std::string& message);
+  /// Looks once at the requests. kMessage: `frame` is the next one, until the next call, and the
+  /// page was told that it was taken; it lies in the slot of a kept ring, else in `buffer`. A
+  /// request that fits the ring stays there until it is whole, so that any daemon that is killed
+  /// meanwhile, or ends, finds it again.
+  [[nodiscard]] RingInput receive(std::string& buffer, protocol::DecodeResult& frame);
   /// True if a look would find something new, or nonsense.
   [[nodiscard]] bool has_input() const noexcept;
   /// Part of a request lies in the ring. The guest may say nothing when it adds the rest: Linux
@@ -59,21 +61,37 @@ class Ring {
   [[nodiscard]] bool short_of_room() const noexcept { return short_of_room_; }
 
   /// Part of a message was taken from the ring, or is in it, and only we know the rest.
-  [[nodiscard]] bool mid_request() const noexcept { return !partial_.empty(); }
+  [[nodiscard]] bool mid_request() const noexcept {
+    return session ? !session->unhandled().empty() : !partial_.empty();
+  }
   [[nodiscard]] bool mid_reply() const noexcept { return frame_left_ > 0; }
 
   /// What was taken of a request that is not whole, and what is left of a reply half written.
-  [[nodiscard]] const std::string& taken() const noexcept { return partial_; }
+  [[nodiscard]] std::string taken() const {
+    return session ? std::string(session->unhandled()) : partial_;
+  }
   [[nodiscard]] std::size_t frame_left() const noexcept { return frame_left_; }
 
   /// Moves what may leave into the ring, at most a few ring sizes. Frames that fit the ring are
   /// written whole or not at all: no guest is left with half a reply when the daemon dies.
   [[nodiscard]] RingOutput send(Outbox& outbox);
 
-  /// Zeroes the indices and forgets halves of messages (F2, F3, A20).
+  /// Zeroes the indices and forgets halves of messages (F2, F3, A20). Those of a kept ring's
+  /// session are forgotten already.
   void reset_streams();
 
+  /// Of a slot that an earlier process left, before anything else: our indices in the page become
+  /// what the slot says, with what that process had moved and not noted. Indices that the guest
+  /// changed meanwhile count, as they always do. False: nobody knows what it was sent.
+  [[nodiscard]] bool take_up();
+  /// After take_up(), and with the connection's output in the slot.
+  void note_half_sent() { frame_left_ = session->half_sent(); }
+
   // --- owned by the RingServer -----------------------------------------------
+  /// Of a kept ring; nullptr: it is volatile.
+  std::unique_ptr<SlotSession> session;
+  bool taken_up = false;             ///< its session is of an earlier process, and to be resumed
+  bool lost_count = false;           ///< take_up() failed
   std::optional<Port> port;          ///< ours; none if binding failed
   Connection* connection = nullptr;  ///< nullptr until it is served
   bool masked = false;               ///< the port is pending and not unmasked yet
@@ -86,6 +104,9 @@ class Ring {
   unsigned looks = 0;  ///< how often it was looked at for that without success
 
  private:
+  [[nodiscard]] RingInput receive_kept(protocol::DecodeResult& frame);
+  /// Moves the next bytes of the requests into the slot. False: no memory.
+  [[nodiscard]] bool take(protocol::RingReader& reader, std::size_t count);
   /// How many bytes to write into `room`: whole frames, or a part of one that never fits.
   [[nodiscard]] std::size_t whole_frames(std::string_view bytes, std::size_t room);
 

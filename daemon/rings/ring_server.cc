@@ -115,12 +115,11 @@ void RingServer::serve(DomId domid, Connection& connection, Begin begin) {
 
   const auto page = ring->page();
   const std::uint32_t features = connection.peer().features;
-  if (begin == Begin::kFresh) {
-    ring->reset_streams();
-    page.set_features(features);
-    begin_words(*ring);
+  const bool anew = keep(*ring, begin);
+  page.set_features(begin == Begin::kFresh ? features : page.features() | features);
+  if (anew) {
+    begin_anew(*ring);
   } else {
-    page.set_features(page.features() | features);
     // The guest was told that nobody listens to it any more; that stays true (A17).
     const auto error = static_cast<RingError>(page.error());
     const bool told = connection.has_feature(kFeatureError) &&
@@ -128,14 +127,19 @@ void RingServer::serve(DomId domid, Connection& connection, Begin begin) {
     if (told) server_->freeze(connection);
     // A daemon killed between pending and unmask left it masked (design §6).
     ring->masked = true;
+    if (resumed_ && ring->taken_up) resume(*ring);
   }
   notify(*ring);
   queue(*ring);
 }
 
-void RingServer::begin_words(Ring& ring) {
+void RingServer::begin_anew(Ring& ring) {
   const auto page = ring.page();
+  if (ring.session) ring.session->begin_anew(*server_);
+  ring.reset_streams();
   if (page.error() != 0) page.set_error(0);
+  // From here on a restart does not repeat it.
+  if (ring.session) ring.session->slot().set_ring_begun(server_->journal().last_seq());
   // Last: the guest goes on when it sees it (A20, A21).
   if (page.connection() == protocol::kRingReconnect) page.set_connection(protocol::kRingConnected);
 }
@@ -157,9 +161,8 @@ bool RingServer::reintroduce(DomId domid, Port remote_port) {
                             "{} s until it is introduced again",
                             remote_port, std::strerror(port.error()), kScanTicks));
   }
-  ring->reset_streams();
   ring->page().set_features(ring->page().features() | ring->connection->peer().features);
-  begin_words(*ring);
+  begin_anew(*ring);
   notify(*ring);
   queue(*ring);
   return port.has_value();
@@ -167,7 +170,12 @@ bool RingServer::reintroduce(DomId domid, Port remote_port) {
 
 void RingServer::detach(DomId domid) {
   const auto found = rings_.find(domid);
-  if (found == rings_.end()) return;
+  if (found == rings_.end()) {
+    if (kept_)
+      kept_->connections.forget_rings(
+          [domid](const WireSlot& slot) { return slot.peer().domid != domid; });
+    return;
+  }
   Ring& ring = *found->second;
   by_connection_.erase(ring.connection);
   ring.connection = nullptr;
@@ -178,6 +186,7 @@ void RingServer::detach(DomId domid) {
     by_port_.erase(*ring.port);
     hypervisor_.unbind(*ring.port);
   }
+  if (ring.session) let_go(ring);
   ring.close();
   gone_.push_back(std::move(found->second));
   rings_.erase(found);
@@ -261,12 +270,14 @@ void RingServer::turn(Ring& ring, std::size_t budget) {
 
 bool RingServer::may_read(const Ring& ring) const {
   return (!stopping_ || ring.mid_request()) && !ring.paused &&
-         server_->ready_for(*ring.connection) && ring.connection->outbox.unsent() < kMaxUnsent;
+         server_->ready_for(*ring.connection) && (!ring.session || ring.session->is_answered()) &&
+         ring.connection->outbox.unsent() < kMaxUnsent;
 }
 
 void RingServer::read(Ring& ring, std::size_t budget) {
   for (; budget > 0 && may_read(ring); --budget) {
-    const RingInput input = ring.receive(message_);
+    protocol::DecodeResult frame;
+    const RingInput input = ring.receive(message_, frame);
     note_touched(ring);
     switch (input) {
       case RingInput::kBadIndex:
@@ -279,8 +290,11 @@ void RingServer::read(Ring& ring, std::size_t budget) {
         if (!ring.has_input()) return;
         break;
       case RingInput::kMessage: {
-        const auto frame = protocol::decode_frame(message_);
-        server_->handle(*ring.connection, frame.header, frame.payload);
+        if (ring.session) {
+          ring.session->handle(*server_, frame);
+        } else {
+          server_->handle(*ring.connection, frame.header, frame.payload);
+        }
         if (!ring.open()) return;  // the request released its own domain
         break;
       }
@@ -290,6 +304,7 @@ void RingServer::read(Ring& ring, std::size_t budget) {
 
 void RingServer::write(Ring& ring) {
   Connection& connection = *ring.connection;
+  if (ring.session) ring.session->publish(*server_);
   if (connection.frozen || asks_to_reconnect(ring)) return;
   const RingOutput output = ring.send(connection.outbox);
   note_touched(ring);
@@ -297,6 +312,8 @@ void RingServer::write(Ring& ring) {
     freeze(ring, {RingError::kIndex, "its reply indices are impossible"});
   } else if (output == RingOutput::kMore) {
     queue(ring);
+  } else if (connection.doomed && connection.outbox.empty()) {
+    freeze(ring, {RingError::kProtocol, "it cannot go on"});
   }
 }
 
@@ -357,8 +374,7 @@ bool RingServer::may_reconnect(const Ring& ring) const {
 
 void RingServer::reconnect(Ring& ring) {
   server_->reset_ring(*ring.connection);
-  ring.reset_streams();
-  begin_words(ring);
+  begin_anew(ring);
   notify(ring);
 }
 
@@ -367,6 +383,7 @@ void RingServer::freeze(Ring& ring, const Offence& offence) {
     ring.page().set_error(static_cast<std::uint32_t>(offence.error));
   }
   server_->freeze(*ring.connection);
+  if (ring.session) ring.session->begin_anew(*server_);
   notify(ring);
   warn(ring.domid(),
        fmt::format("{}: its ring is not served until it connects or is introduced again",

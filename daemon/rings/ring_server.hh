@@ -25,7 +25,9 @@
 #include "daemon/hypervisor/hypervisor.hh"
 #include "daemon/logging/rate_limiter.hh"
 #include "daemon/loop/event_loop.hh"
+#include "daemon/loop/kept_connections.hh"
 #include "daemon/rings/ring.hh"
+#include "daemon/rings/ring_beginnings.hh"
 #include "store/migration/live_connection.hh"
 
 namespace vxs::daemon {
@@ -40,6 +42,20 @@ class RingServer final : public Rings {
 
   /// Once, before anything is attached: begins to wait for events.
   void start(Server& server);
+
+  // --- rings that outlive the process (ring_server_kept.cc) ---------------------
+  /// What an earlier process left, and what recovery found; all outlive this object.
+  struct Kept {
+    KeptConnections& connections;
+    const store::RecoveryReport& report;
+    RingBeginnings& beginnings;
+  };
+  /// Once, before anything is attached: rings have slots in the wire area, as far as there is room.
+  void keep(const Kept& kept) { kept_.emplace(kept); }
+  /// Once, after Server::recover(): sessions go on where they were. Slots that belong to no ring
+  /// any more are forgotten; those of rings that cannot be attached yet wait with them.
+  void resume();
+
   /// Binds VIRQ_DOM_EXC; `changed` is called once per pass in which it came, and once at once,
   /// since what happened before the binding is not reported. Errors: an errno.
   [[nodiscard]] HypervisorResult<void> watch_domains(std::function<void()> changed);
@@ -55,6 +71,7 @@ class RingServer final : public Rings {
   bool reintroduce(DomId domid, Port remote_port) override;
   void detach(DomId domid) override;
   void pause(DomId domid, bool paused) override;
+  void beginning_recorded(DomId domid, Seq seq) override;
 
   // --- the loop's side ---------------------------------------------------------
   /// No new requests; the rest of those that were taken from their ring in part is read, and
@@ -88,6 +105,11 @@ class RingServer final : public Rings {
     std::string_view what;
   };
 
+  /// Gives a ring its slot. True: it has to begin anew.
+  [[nodiscard]] bool keep(Ring& ring, Begin begin);
+  void resume(Ring& ring);
+  void let_go(Ring& ring);
+
   [[nodiscard]] Ring* find(DomId domid) const;
   [[nodiscard]] HypervisorResult<Port> add(DomId domid, std::unique_ptr<RingPage> page,
                                            Port remote_port);
@@ -108,8 +130,9 @@ class RingServer final : public Rings {
   /// It asks, and its share of the journal allows the record (else it waits like a request).
   [[nodiscard]] bool may_reconnect(const Ring& ring) const;
   void reconnect(Ring& ring);
-  /// The words `error` and `connection` of a stream that begins anew.
-  void begin_words(Ring& ring);
+  /// Empties the streams, and sets the words `error` and `connection`. What made it begin is the
+  /// journal's last record.
+  void begin_anew(Ring& ring);
   void freeze(Ring& ring, const Offence& offence);
   void note_touched(Ring& ring);
   void notify(Ring& ring);
@@ -118,6 +141,8 @@ class RingServer final : public Rings {
   EventLoop& loop_;
   Hypervisor& hypervisor_;
   Server* server_ = nullptr;
+  std::optional<Kept> kept_;
+  bool resumed_ = false;
   Interest events_;
   Interest scan_;
   std::function<void()> domains_changed_;
@@ -134,7 +159,7 @@ class RingServer final : public Rings {
   /// Detached in this pass: their turn may still be on the stack (J22, XSA-233, XSA-425).
   std::vector<std::unique_ptr<Ring>> gone_;
   std::vector<Connection*> dirty_;  ///< reused by flush()
-  std::string message_;             ///< the request being handled
+  std::string message_;             ///< the request being handled, of a volatile ring
   DomId next_scan_ = 0;
   bool stopping_ = false;
   logging::RateLimiter limiter_;

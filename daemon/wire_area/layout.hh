@@ -17,7 +17,7 @@
 namespace vxs::daemon::wire_layout {
 
 inline constexpr std::uint64_t kMagic = 0x6165726165726977;  // "wirearea", as bytes
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint64_t kPage = 4096;
 
 /// Page tables are not shared between slots' data; so the data of one begins in one of its own.
@@ -109,6 +109,10 @@ struct Control {
   /// A ring's req_cons is in_end less the first, its rsp_prod out_sent less the second.
   std::uint64_t ring_in_origin;
   std::uint64_t ring_out_origin;
+  /// Bytes that are being taken from the ring; 0: what in_end says is what the page says.
+  std::uint64_t ring_taking;
+  /// The record after which the ring's streams began anew last (a Seq).
+  std::uint64_t ring_begun;
 
   // Who it is.
   std::uint64_t connection;

@@ -92,6 +92,7 @@ tl::expected<WireSlot*, int> WireArea::open_slot(const NewSlot& wanted) {
   control.pid = wanted.peer.pid;
   control.uid = wanted.peer.uid;
   control.features = wanted.peer.features;
+  control.ring_begun = wanted.ring_begun;
   opened.set_command(wanted.peer.command);
   store_word(states()[index], control.kind);
   ++open_;

@@ -57,6 +57,7 @@ class WireArea {
     WireKind kind = WireKind::kSocket;
     std::uint64_t descriptor = 0;
     WirePeer peer;
+    Seq ring_begun = 0;  ///< WireSlot::ring_begun()
   };
   /// A slot for a new connection, its streams empty and at position 0; valid until close_slot().
   /// Errors: ENOSPC: all are in use; ENOMEM.

@@ -193,11 +193,15 @@ tl::expected<std::size_t, int> WireSlot::receive(int fd) {
   return static_cast<std::size_t>(count);
 }
 
-std::span<char> WireSlot::input_room() {
-  if (!block_reserved_ && !file_->reserve(block_offset_, kBlockSize)) return {};
-  block_reserved_ = true;
-  const std::size_t room = make_input_room();
-  return {block_ + kControlSize + (control_->in_end - control_->in_origin), room};
+std::span<char> WireSlot::input_room(std::size_t wanted) {
+  const std::size_t room = std::min(make_input_room(), wanted);
+  const std::uint64_t place = kControlSize + (control_->in_end - control_->in_origin);
+  // The control words' page is there: a ring of short requests needs no other.
+  if (place + room > kPage && !block_reserved_) {
+    if (!file_->reserve(block_offset_, kBlockSize)) return {};
+    block_reserved_ = true;
+  }
+  return {block_ + place, room};
 }
 
 // --- output --------------------------------------------------------------------

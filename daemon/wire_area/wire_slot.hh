@@ -89,9 +89,10 @@ class WireSlot {
     return {block_ + wire_layout::kControlSize + (from - control_->in_origin),
             control_->in_end - from};
   }
-  /// For what does not come by a descriptor: room for bytes, which add_input(n) then makes the next
-  /// n of the input in one step. Views of the input end here. Empty: no room, or no memory.
-  [[nodiscard]] std::span<char> input_room();
+  /// For what does not come by a descriptor: room for bytes, `wanted` at most, which add_input(n)
+  /// then makes the next n of the input in one step. Views of the input end here. Shorter than
+  /// wanted: there is no more room. Empty: no memory either.
+  [[nodiscard]] std::span<char> input_room(std::size_t wanted = wire_layout::kInputSize);
   void add_input(std::size_t count) noexcept {
     wire_layout::store_word(control_->in_end, control_->in_end + count);
   }
@@ -134,6 +135,21 @@ class WireSlot {
   }
   /// The indices at the present positions. Two stores: a reset is a record whose replay repeats it.
   void set_ring_indices(std::uint32_t req_cons, std::uint32_t rsp_prod) noexcept;
+  /// add_input() of what was copied from the ring, and "its producer is told after this": the page
+  /// has req_cons() or, until finish_taking(), `count` less.
+  void begin_taking(std::size_t count) noexcept {
+    wire_layout::store_word(control_->ring_taking, count);
+    add_input(count);
+  }
+  void finish_taking() noexcept { wire_layout::store_word(control_->ring_taking, 0); }
+  /// Of an adopted ring: what begin_taking() had announced last, if it was not finished; else 0.
+  [[nodiscard]] std::uint32_t unfinished_taking() const noexcept {
+    return static_cast<std::uint32_t>(control_->ring_taking);
+  }
+  /// The record after which the streams of the ring began anew (it was introduced, or connected
+  /// again), in slot and page. 0: they have not begun.
+  [[nodiscard]] Seq ring_begun() const noexcept { return control_->ring_begun; }
+  void set_ring_begun(Seq seq) noexcept { wire_layout::store_word(control_->ring_begun, seq); }
 
   // --- open transactions -----------------------------------------------------
   [[nodiscard]] WireBytes& log() noexcept { return log_; }

@@ -30,7 +30,10 @@ Result<Port> Machine::free_port(DomainState& domain) {
                                  [](const PortState& port) { return port.kind == kClosed; });
   if (free == all.end()) return tl::unexpected(ENOSPC);
   const auto port = static_cast<Port>(free - all.begin());
-  if (dom0) state_->first_free_port = port;
+  if (dom0) {
+    state_->first_free_port = port;
+    state_->dom0_ports_used = std::max(state_->dom0_ports_used, port + 1);
+  }
   return port;
 }
 
@@ -133,13 +136,18 @@ bool Machine::take_event(uint32_t domid, Port port) {
   return true;
 }
 
+// Xen makes room for ports in buckets, as they are needed, and knows of none beyond.
 Result<PortStatus> Machine::port_status(uint32_t domid, Port port) {
-  reap();
+  constexpr uint32_t kBucket = 128;
   const Lock lock(*state_);
   DomainState* domain = find(domid);
   if (domain == nullptr) return tl::unexpected(ESRCH);
   const PortState* state = port_of(*domain, port);
-  if (state == nullptr) return tl::unexpected(EINVAL);
+  const bool beyond =
+      domain == state_->domains.data() && port >= (state_->dom0_ports_used / kBucket + 1) * kBucket;
+  if (state == nullptr || beyond) return tl::unexpected(EINVAL);
+  const bool kernels = state->handle == 0;
+  if (kernels ? state->kind == kInterdomain : !alive(state->handle)) reap_handles();
   return PortStatus{static_cast<PortKind>(state->kind),
                     state->remote_domid,
                     state->remote_port,

@@ -67,6 +67,7 @@ struct MachineState {
   uint32_t slots_used;                                // slots from here on were never used
   uint32_t highest_domid;                             // of all there ever were
   uint32_t first_free_port;                           // of dom0: none below it is closed
+  uint32_t dom0_ports_used;                           // of dom0: ports from here on never were
   uint32_t store_domid;                               // whom the domains' store ports wait for
   std::array<uint32_t, kVirqs> virq_ports;            // the port bound to it; 0: none
   std::array<uint32_t, kVirqs> virq_domids;           // whose port

@@ -3,14 +3,20 @@
 #pragma once
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <new>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -40,7 +46,7 @@ class MemoryHypervisor final : public daemon::Hypervisor {
   Domain& add_domain(DomId domid, Port port) {
     Domain& domain = domains_[domid];
     domain.info.domid = domid;
-    domain.page = std::make_shared<Page>();
+    domain.page = shared_page();
     domain.channels[port] = 0;
     return domain;
   }
@@ -54,6 +60,25 @@ class MemoryHypervisor final : public daemon::Hypervisor {
   void raise_domain_exception() {
     if (virq_ != 0) pend(virq_);
   }
+
+  // The daemon dies. Its event-channel descriptor was kept by somebody, or not.
+  void daemon_died(bool descriptor_kept) {
+    at_each_call = nullptr;
+    std::vector<Port> all;
+    for (const auto& [port, channel] : ports_) all.push_back(port);
+    if (descriptor_kept) {
+      orphaned_ = {all.begin(), all.end()};
+    } else {
+      for (const Port port : all) unbind(port);
+    }
+  }
+  // The domain that had a channel of ours closed it, by dying.
+  void close_channels_to(DomId domid) {
+    std::erase_if(ports_, [domid](const auto& one) { return one.second.domid == domid; });
+    std::erase_if(orphaned_, [this](Port port) { return !ports_.contains(port); });
+  }
+  // Called first by bind, unbind, notify and unmask; what it throws ends the daemon.
+  std::function<void()> at_each_call;
 
   int map_errno = 0;
   int bind_errno = 0;
@@ -81,6 +106,7 @@ class MemoryHypervisor final : public daemon::Hypervisor {
     return std::nullopt;
   }
   void unmask(Port local) override {
+    if (at_each_call) at_each_call();
     ++unmasks;
     const auto found = ports_.find(local);
     if (found == ports_.end()) return;
@@ -88,6 +114,7 @@ class MemoryHypervisor final : public daemon::Hypervisor {
     if (found->second.pending) make_ready(local);
   }
   void notify(Port local) override {
+    if (at_each_call) at_each_call();
     const auto found = ports_.find(local);
     if (found == ports_.end()) return;
     ++notifications;
@@ -95,7 +122,16 @@ class MemoryHypervisor final : public daemon::Hypervisor {
     if (domain != domains_.end()) ++domain->second.notified;
   }
   daemon::HypervisorResult<Port> bind_interdomain(DomId domid, Port remote) override {
+    if (at_each_call) at_each_call();
     if (bind_errno != 0) return tl::unexpected(bind_errno);
+    for (const Port kept : orphaned_) {
+      const Channel& channel = ports_.at(kept);
+      if (channel.domid != domid || channel.remote != remote) continue;
+      const Port local = kept;
+      orphaned_.erase(kept);
+      unmask(local);
+      return local;
+    }
     const auto domain = domains_.find(domid);
     if (domain == domains_.end()) return tl::unexpected(ESRCH);
     const auto channel = domain->second.channels.find(remote);
@@ -114,7 +150,11 @@ class MemoryHypervisor final : public daemon::Hypervisor {
     ports_[virq_] = {};
     return virq_;
   }
+  void drop_unclaimed() override {
+    for (const Port port : std::exchange(orphaned_, {})) unbind(port);
+  }
   void unbind(Port local) override {
+    if (at_each_call) at_each_call();
     const auto found = ports_.find(local);
     if (found == ports_.end()) return;
     if (local == virq_) virq_ = 0;
@@ -160,6 +200,12 @@ class MemoryHypervisor final : public daemon::Hypervisor {
     std::shared_ptr<Page> page_;
     int& count_;
   };
+  // Shared with processes that are forked: a guest's page outlives whoever maps it.
+  static std::shared_ptr<Page> shared_page() {
+    void* const memory =
+        ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return {new (memory) Page, [](Page* page) { ::munmap(page, sizeof *page); }};
+  }
   struct Channel {
     DomId domid = 0;
     Port remote = 0;
@@ -185,6 +231,7 @@ class MemoryHypervisor final : public daemon::Hypervisor {
   std::map<DomId, Domain> domains_;
   std::map<Port, Channel> ports_;
   std::deque<Port> ready_;
+  std::set<Port> orphaned_;  // bound by a daemon that died
 };
 
 }  // namespace vxs::test

@@ -30,9 +30,9 @@ class XenHypervisorTest : public testing::Test {
   static void SetUpTestSuite() { ::setenv("FAKEXEN_DIR", machine().dir().c_str(), 1); }
 
   void SetUp() override { open({}); }
-  void open(XenHypervisor::Paths paths) {
+  void open(XenHypervisor::Paths paths, process::Descriptor events = {}) {
     xen.reset();
-    auto opened = XenHypervisor::open(std::move(paths));
+    auto opened = XenHypervisor::open(std::move(paths), std::move(events));
     ASSERT_TRUE(opened) << opened.error();
     xen = std::move(*opened);
   }
@@ -44,6 +44,12 @@ class XenHypervisorTest : public testing::Test {
   bool readable() const {
     pollfd fd{.fd = xen->event_fd(), .events = POLLIN, .revents = 0};
     return ::poll(&fd, 1, 0) == 1;
+  }
+
+  // The daemon dies, and another one gets the descriptor from who kept it meanwhile.
+  void die_and_come_back() {
+    process::Descriptor kept(::fcntl(xen->event_fd(), F_DUPFD_CLOEXEC, 0));
+    open({}, std::move(kept));
   }
 
   support::TempDir directory;
@@ -129,6 +135,75 @@ TEST_F(XenHypervisorTest, F7_TheDomainExceptionIsBoundOnce) {
   EXPECT_EQ(xen->next_pending(), std::nullopt) << "what happened before is not reported";
   machine().raise_domain_exception();
   EXPECT_EQ(xen->next_pending(), *port);
+}
+
+TEST_F(XenHypervisorTest, AKeptDescriptorBringsItsPortsAlong) {
+  const auto domain = machine().create_domain(7);
+  const auto ring = xen->bind_interdomain(7, domain.store_port);
+  const auto virq = xen->bind_domain_exception();
+  ASSERT_TRUE(ring && virq);
+  EXPECT_EQ(xen->next_pending(), *ring);
+  machine().raise_domain_exception();
+  EXPECT_EQ(xen->next_pending(), *virq);
+  // Both are masked now. More comes while nobody is there.
+  ASSERT_TRUE(machine().machine().send(7, domain.store_port));
+  die_and_come_back();
+  EXPECT_EQ(xen->next_pending(), std::nullopt);
+  EXPECT_EQ(xen->bind_interdomain(7, domain.store_port), *ring) << "the same, not a new one";
+  EXPECT_EQ(xen->next_pending(), *ring) << "unmasked, and nothing was lost";
+  EXPECT_EQ(xen->bind_domain_exception(), *virq) << "no EEXIST";
+  machine().raise_domain_exception();
+  EXPECT_EQ(xen->next_pending(), *virq);
+  xen->drop_unclaimed();
+  xen->unmask(*ring);
+  ASSERT_TRUE(machine().machine().send(7, domain.store_port));
+  EXPECT_EQ(xen->next_pending(), *ring) << "what is claimed stays";
+  EXPECT_EQ(xen->bind_domain_exception().error(), EEXIST);
+  xen.reset();
+  machine().destroy(7);
+}
+
+TEST_F(XenHypervisorTest, WhatNobodyClaimsOfAKeptDescriptorIsUnbound) {
+  const auto domain = machine().create_domain(7);
+  ASSERT_TRUE(xen->bind_interdomain(7, domain.store_port));
+  ASSERT_TRUE(xen->bind_domain_exception());
+  die_and_come_back();
+  xen->drop_unclaimed();
+  EXPECT_EQ(machine().machine().port_status(7, domain.store_port)->kind, fakexen::kUnbound);
+  EXPECT_TRUE(xen->bind_interdomain(7, domain.store_port));
+  EXPECT_TRUE(xen->bind_domain_exception());
+  xen.reset();
+  machine().destroy(7);
+}
+
+TEST_F(XenHypervisorTest, WhatOthersHaveBoundIsNeitherClaimedNorUnbound) {
+  const auto domain = machine().create_domain(7);
+  auto other = XenHypervisor::open({});
+  ASSERT_TRUE(other);
+  ASSERT_TRUE((*other)->bind_interdomain(7, domain.store_port));
+  die_and_come_back();
+  EXPECT_EQ(xen->bind_interdomain(7, domain.store_port).error(), EINVAL);
+  xen->drop_unclaimed();
+  EXPECT_EQ(machine().machine().port_status(7, domain.store_port)->kind, fakexen::kInterdomain);
+  xen.reset();
+  other->reset();
+  machine().destroy(7);
+}
+
+TEST_F(XenHypervisorTest, APortThatClosedWhileNobodyWasThereIsBoundAnew) {
+  const auto domain = machine().create_domain(7);
+  const auto before = xen->bind_interdomain(7, domain.store_port);
+  ASSERT_TRUE(before);
+  ASSERT_EQ(machine().soft_reset(7), domain.store_port);
+  die_and_come_back();
+  const auto after = xen->bind_interdomain(7, domain.store_port);
+  ASSERT_TRUE(after);
+  EXPECT_NE(*after, *before);
+  xen->drop_unclaimed();
+  EXPECT_EQ(machine().machine().port_status(0, *before)->kind, fakexen::kClosed);
+  EXPECT_EQ(machine().machine().port_status(0, *after)->kind, fakexen::kInterdomain);
+  xen.reset();
+  machine().destroy(7);
 }
 
 TEST_F(XenHypervisorTest, A24_TheOwnRingIsFoundWhereThePathsSay) {

@@ -218,7 +218,7 @@ TEST(WireAreaAdopt, RefusesADamagedHeader) {
   raw.header().magic ^= 1;
   EXPECT_THAT(why_not(area->fd()), HasSubstr("not a wire area"));
   raw.header() = good;
-  raw.header().version = 2;
+  raw.header().version = wire_layout::kVersion + 1;
   EXPECT_THAT(why_not(area->fd()), HasSubstr("another layout"));
   raw.header() = good;
   raw.header().slots += 1;
