@@ -395,10 +395,15 @@ std::vector<store::migration::LiveConnection> RingServer::hand_over() {
   for (const auto& [domid, ring] : rings_) {
     if (ring->port && std::exchange(ring->masked, false)) hypervisor_.unmask(*ring->port);
     if (ring->connection == nullptr) continue;
+    std::string input = ring->taken();
+    if (ring->session) {
+      const WireSlot& slot = ring->session->slot();
+      input = slot.input(slot.progress().in_begin);  // what waits unanswered too
+    }
     live.push_back({.id = ring->connection->id(),
                     .ring = domid,
                     .local_port = ring->port.value_or(0),
-                    .input = ring->taken(),
+                    .input = std::move(input),
                     .output = std::string(ring->connection->outbox.sendable()),
                     .partial = static_cast<std::uint16_t>(ring->frame_left())});
   }
