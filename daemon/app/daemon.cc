@@ -13,6 +13,7 @@
 #include "daemon/app/log_commands.hh"
 #include "daemon/app/version.hh"
 #include "daemon/hypervisor/xen_hypervisor.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -28,9 +29,14 @@ Daemon::Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keep
       env_(store::make_posix_env()),
       trace_(config.log_dir),
       observer_(trace_, clock_),
+      poison_(config.state_dir + "/poison"),
       domains_(config.store_domid, config.quotas, config.control_domid),
       boot_id_(boot_id()),
-      keeper_(keeper) {}
+      keeper_(keeper) {
+  observer_.on_poison([this](const auto& connection, const auto& header, auto payload) {
+    keep_poison(connection, header, payload);
+  });
+}
 
 Daemon::~Daemon() {
   history_.reset();
@@ -43,6 +49,7 @@ Daemon::~Daemon() {
 
 process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
                                                              bool xen_present, int listen_fd,
+                                                             StartTimes& times,
                                                              keeper::Keeper* keeper,
                                                              keeper::Inheritance inheritance) {
   std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd, keeper));
@@ -53,12 +60,16 @@ process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Confi
     const auto opened = daemon->open_xen(inheritance);
     if (!opened) return tl::unexpected(opened.error());
   }
+  times.mark("xen");
   if (const auto opened = daemon->open_connections(inheritance); !opened) {
     return tl::unexpected(opened.error());
   }
+  times.mark("wire-area");
   const auto recovered = daemon->recover(daemon->hypervisor_ != nullptr);
   if (!recovered) return tl::unexpected(recovered.error());
-  const auto begun = daemon->begin();
+  VXS_CRASH_POINT("start-state-recovered");
+  times.mark("state");
+  const auto begun = daemon->begin(times);
   if (!begun) return tl::unexpected(begun.error());
   return daemon;
 }
@@ -133,7 +144,7 @@ void Daemon::handle_signals() {
   });
 }
 
-process::StartResult<void> Daemon::begin() {
+process::StartResult<void> Daemon::begin(StartTimes& times) {
   // Before anybody can know our pid: a signal must not end us half-way.
   handle_signals();
   ServerOptions options;
@@ -146,6 +157,8 @@ process::StartResult<void> Daemon::begin() {
   server_ = std::make_unique<Server>(options, *journal_, clock_, *head_, domains_, observer_,
                                      Xen{.hypervisor = hypervisor_.get(), .rings = rings_.get()});
   starts_ = report_.starts + 1;
+  checkpoint_seq_ = report_.checkpoint_seq;
+  old_segments_ = report_.segments;
   history_border_ = 0;
   const bool empty = head_->tree().node_count() == 1 && head_->tree().root().generation() == 0;
   if (const auto recorded = server_->record_start(boot_id_, starts_, kVersion, history_mark_);
@@ -157,7 +170,11 @@ process::StartResult<void> Daemon::begin() {
     const auto made = make_initial_tree(*server_);
     if (!made) spdlog::error("the initial tree could not be recorded");
   }
+  VXS_CRASH_POINT("start-recorded");
+  times.mark("accounts");
   if (const auto found = recover_domains(); !found) return found;
+  VXS_CRASH_POINT("start-domains-recovered");
+  times.mark("domains");
   if (!config_.trace_file.empty()) {
     if (const auto opened = trace_.set_file(config_.trace_file); !opened) {
       return process::start_error(fmt::format("cannot open the trace file {}", config_.trace_file));
@@ -168,6 +185,7 @@ process::StartResult<void> Daemon::begin() {
 
   sockets_ = std::make_unique<SocketServer>(loop_, *server_, listen_fd_, kept_.get());
   resume_connections();
+  times.mark("clients");
   prepare_updates();
   take_update_outcome();
   checkpointer_ = std::make_unique<Checkpointer>(
@@ -227,6 +245,9 @@ void Daemon::add_control_commands() {
                         boot_id_, starts_);
     text += fmt::format("journal-dir: {}\njournal-budget: {}\n", config_.journal_dir,
                         config_.journal_budget_bytes);
+    const auto poison = poison_.kept();
+    text += fmt::format("poison-bundles: {}\n", poison.count);
+    if (poison.count != 0) text += fmt::format("poison-newest: {}\n", poison.newest);
     if (!history_) {
       text += "history: off\n";
       return;

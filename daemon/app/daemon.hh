@@ -10,6 +10,8 @@
 #include "daemon/app/checkpointer.hh"
 #include "daemon/app/history_line.hh"
 #include "daemon/app/live_updater.hh"
+#include "daemon/app/poison_bundles.hh"
+#include "daemon/app/start_times.hh"
 #include "daemon/app/update_note.hh"
 #include "daemon/config/config.hh"
 #include "daemon/core/clock.hh"
@@ -38,9 +40,9 @@ class Daemon {
   /// Everything until requests can be answered: recovers the state, opens the trace. `xen_present`:
   /// guests are to be served. `inheritance`: of `keeper`, the supervisor, which may be nullptr:
   /// connections end with the process then. It outlives this object. Errors: a sentence for the
-  /// operator; the process exits 1.
+  /// operator; the process exits 1. `times` is told of each step.
   [[nodiscard]] static process::StartResult<std::unique_ptr<Daemon>> create(
-      const config::Config& config, bool xen_present, int listen_fd,
+      const config::Config& config, bool xen_present, int listen_fd, StartTimes& times,
       keeper::Keeper* keeper = nullptr, keeper::Inheritance inheritance = {});
   ~Daemon();
 
@@ -91,7 +93,7 @@ class Daemon {
   /// The history is of another time: it goes on from the state as it is.
   process::StartResult<void> leave_history_behind(store::JournalOptions& options);
   process::StartResult<void> recover_from_history(const store::JournalOptions& options);
-  process::StartResult<void> begin();
+  process::StartResult<void> begin(StartTimes& times);
   /// Rings and domains as they were, as far as they still are.
   process::StartResult<void> recover_domains();
   void handle_signals();
@@ -102,12 +104,15 @@ class Daemon {
   void set_alarm();
   void housekeeping();
   void after_checkpoint(Seq seq, const store::IoResult<void>& result);
+  [[nodiscard]] bool checkpoint_is_due() const;
   void start_checkpoint();
   void tell_checkpointer();
   [[nodiscard]] store::CheckpointMeta checkpoint_meta(Seq seq, bool clean);
   void wait_until_safe();
   void shut_down();
   void finish_rings();
+  void keep_poison(const Connection& connection, const protocol::Header& header,
+                   std::string_view payload);
 
   config::Config config_;
   int listen_fd_;
@@ -117,6 +122,8 @@ class Daemon {
   store::TreeStats stats_;
   logging::TraceFile trace_;
   LogObserver observer_;
+  PoisonBundles poison_;
+  std::string died_of_;  ///< the daemon before
   Domains domains_;
   EventLoop loop_;
   std::vector<Interest> signals_;
@@ -156,6 +163,8 @@ class Daemon {
   /// The history is of another time: how many records it was not kept of.
   std::optional<std::uint64_t> history_not_kept_;
   bool renumbered_ = false;  ///< at this start, above what the history has
+  Seq checkpoint_seq_ = 0;        ///< of the newest checkpoint
+  std::size_t old_segments_ = 0;  ///< of earlier starts that no checkpoint of ours covers
   bool stopping_ = false;
   bool history_gap_said_ = false;
 };

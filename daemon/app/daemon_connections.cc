@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 
 #include "daemon/app/daemon.hh"
+#include "daemon/app/version.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -55,10 +57,10 @@ process::StartResult<void> Daemon::open_connections(keeper::Inheritance& inherit
     return {};
   }
   kept_ = std::move(*kept);
+  VXS_CRASH_POINT("start-area-adopted");
   if (kept_->restarts() == 0) return {};
-  spdlog::info(
-      "taking up {} connections after {}", kept_->open_count(),
-      inheritance.starts == 1 ? "a live update" : describe_end(inheritance.previous_status));
+  died_of_ = inheritance.starts == 1 ? "a live update" : describe_end(inheritance.previous_status);
+  spdlog::info("taking up {} connections after {}", kept_->open_count(), died_of_);
   replayed_ = std::make_unique<ReplayedEvents>(config_.control_domid);
   return {};
 }
@@ -78,6 +80,7 @@ void Daemon::resume_connections() {
     if (rings_) rings_->resume();
     sockets_->resume(report_);
     if (replayed_) server_->fire_again(*replayed_);
+    VXS_CRASH_POINT("start-events-fired");
     replayed_.reset();
   }
   // Who died or shut down meanwhile: those who watch for it are there again.
@@ -87,6 +90,25 @@ void Daemon::resume_connections() {
   server_->forget_lost_sessions(report_.system);
   server_->end_of_pass();
   flush();
+}
+
+void Daemon::keep_poison(const Connection& connection, const protocol::Header& header,
+                         std::string_view payload) {
+  const std::string who = connection.describe();
+  const auto kept = poison_.write({.time_us = clock_.wall_us(),
+                                   .connection = connection.id(),
+                                   .who = who,
+                                   .ordinal = connection.ordinal,
+                                   .header = header,
+                                   .payload = payload,
+                                   .died_of = died_of_,
+                                   .version = kVersion,
+                                   .trace_file = trace_.file()});
+  if (kept) {
+    spdlog::error("the request is kept in {}", *kept);
+  } else {
+    spdlog::error("the request could not be kept: {}", kept.error());
+  }
 }
 
 void Daemon::start_keeper() {

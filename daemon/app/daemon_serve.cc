@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "daemon/app/daemon.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -18,8 +19,13 @@ constexpr std::int64_t kHistoryPatienceMs = 5000;
 constexpr std::int64_t kSyncPatienceUs = 2'000'000;
 /// For guests to read their replies, and to end what they have begun, before a stop.
 constexpr std::int64_t kRingPatienceUs = 200'000;
-/// A checkpoint is due when replaying the journal since the last one would take long to start with.
-constexpr std::uint64_t kCheckpointBytes = 32U << 20;
+/// A checkpoint is due when replaying the journal since the last one would take some 30 ms of a
+/// restart: clients wait for it. Larger trees take longer to write, and get more records.
+constexpr std::uint64_t kCheckpointBytes = 16U << 20;
+constexpr std::uint64_t kCheckpointRecords = 32'768;
+constexpr std::uint64_t kNodesPerRecord = 4;
+/// Or when so many starts have left a segment each.
+constexpr std::size_t kCheckpointSegments = 32;
 
 }  // namespace
 
@@ -73,6 +79,7 @@ void Daemon::flush() {
   const Seq released = server_->released_seq();
   sockets_->flush();
   if (rings_) rings_->flush();
+  VXS_CRASH_POINT("events-queued");
   if (kept_ && !server_->astray()) kept_->published(released);
 }
 
@@ -90,10 +97,16 @@ void Daemon::housekeeping() {
   if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
   if (server_->astray()) return;  // its state is not that of the journal's last Seq
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
-  if (journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
+  if (checkpoint_is_due() ||
       (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {
     start_checkpoint();
   }
+}
+
+bool Daemon::checkpoint_is_due() const {
+  const std::uint64_t records = kCheckpointRecords + head_->tree().node_count() / kNodesPerRecord;
+  return journal_->bytes_since_checkpoint() >= kCheckpointBytes ||
+         journal_->last_seq() - checkpoint_seq_ >= records || old_segments_ >= kCheckpointSegments;
 }
 
 store::CheckpointMeta Daemon::checkpoint_meta(Seq seq, bool clean) {
@@ -122,6 +135,8 @@ void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
     return;
   }
   journal_->checkpoint_done(seq);
+  checkpoint_seq_ = seq;
+  old_segments_ = 0;
   if (!config_.history) {
     journal_->history_done(seq);
     return;

@@ -15,6 +15,7 @@
 #include "daemon/app/daemon.hh"
 #include "daemon/app/host.hh"
 #include "daemon/app/initial_tree.hh"
+#include "daemon/app/start_times.hh"
 #include "daemon/config/options.hh"
 #include "daemon/hypervisor/domain_list.hh"
 #include "daemon/keeper/keeper.hh"
@@ -55,7 +56,7 @@ process::Descriptor note_of_trial(const keeper::Inheritance& inheritance) {
 }
 
 /// From here on errors go through `startup`, which tells the parent that waits (I5).
-int serve(const config::Config& config, process::Startup& startup) {
+int serve(const config::Config& config, process::Startup& startup, daemon::StartTimes& times) {
   process::Descriptor trial;
   const auto fail = [&](const std::string& text) {
     if (trial) daemon::UpdateNote::tell(trial.get(), text);
@@ -68,6 +69,7 @@ int serve(const config::Config& config, process::Startup& startup) {
   if (!keeper) return fail(keeper.error().text);
   trial = note_of_trial(inheritance);
   keeper::Keeper* const supervisor = keeper->get();
+  times.mark("supervisor");
   const auto notifier =
       supervisor == nullptr ? process::Notifier::from_environment() : process::Notifier();
   const bool silent = startup.background() || in_daemon_form;
@@ -87,8 +89,9 @@ int serve(const config::Config& config, process::Startup& startup) {
     supervisor->release(config.keep_connections ? kOurOwn : kAcceptedOn);
     supervisor->keep(config.keep_connections ? kAcceptedOn : kOurOwn, instance->listen_fd());
   }
-  auto daemon = daemon::Daemon::create(config, xen.present, instance->listen_fd(), supervisor,
-                                       std::move(inheritance));
+  times.mark("locks");
+  auto daemon = daemon::Daemon::create(config, xen.present, instance->listen_fd(), times,
+                                       supervisor, std::move(inheritance));
   if (!daemon) return fail(daemon.error().text);
   const auto publish = [&](pid_t pid) { return instance->publish_pid(pid); };
   const auto published = publish(supervisor != nullptr ? supervisor->supervisor_pid() : ::getpid());
@@ -104,6 +107,8 @@ int serve(const config::Config& config, process::Startup& startup) {
     spdlog::warn("{}", told.error().text);
   }
   startup.succeed();
+  times.mark("ready");
+  spdlog::info("serving {}", times.sentence());
   (*daemon)->run();
   (void)notifier.stopping();
   instance->retire();
@@ -197,6 +202,7 @@ int take_over(int argc, char** argv, const config::Config& config, const std::st
 }  // namespace
 
 int main(int argc, char** argv) {
+  daemon::StartTimes times;
   process::normalise_process();
   process::prepare_signals();
   const auto environment = config::process_environment();
@@ -206,6 +212,7 @@ int main(int argc, char** argv) {
     return config.error().exit_code;
   }
   (void)process::raise_descriptor_limit();
+  times.mark("options");
   // A daemon whose supervisor died starts this one in its place: there is nobody to go away from.
   const bool successor = std::getenv(supervisor::kAdoptVariable) != nullptr;
   const bool supervised = std::getenv(supervisor::kChannelVariable) != nullptr;
@@ -224,7 +231,7 @@ int main(int argc, char** argv) {
     } else if (successor || (config->daemonize && config->keep_connections)) {
       code = supervise(argc, argv, environment.working_directory, *startup);
     } else {
-      code = serve(*config, *startup);
+      code = serve(*config, *startup, times);
     }
   } catch (const std::exception& error) {
     spdlog::critical("ending: {}", error.what());

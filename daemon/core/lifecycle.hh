@@ -48,7 +48,10 @@ class Lifecycle {
             LifecycleOptions options);
 
   [[nodiscard]] bool with_xen() const noexcept { return hypervisor_ != nullptr; }
-  [[nodiscard]] const NodeIndex& nodes() const noexcept { return nodes_; }
+  /// Complete.
+  [[nodiscard]] const NodeIndex& nodes();
+  /// Some of what a restart left undone: call it now and then, until it says true.
+  bool build_index();
 
   // --- requests ----------------------------------------------------------------
   /// Whether Xen is asked if a known domain still is the one it was.

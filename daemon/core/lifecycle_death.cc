@@ -54,7 +54,7 @@ Lifecycle::Result<void> Lifecycle::clean_nodes(DomId domid, std::string_view how
     store::PermRef perms;
   };
   std::vector<Touched> touched;
-  for (const auto& node : nodes_.named(domid)) {
+  for (const auto& node : nodes().named(domid)) {
     touched.push_back({std::string(node.path), node.perms});
   }
   std::sort(touched.begin(), touched.end(),

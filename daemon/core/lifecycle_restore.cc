@@ -156,7 +156,7 @@ void Lifecycle::recover(const SystemState& state, std::span<const DomainInfo> no
     recover_without_xen(state);
     return;
   }
-  nodes_.rebuild(server_.head().tree());
+  nodes_.begin(server_.head().tree());
   if (!domains_.sockets_privileged()) {
     recover_served(
         domains_.control_domid(), state, [&] { return attach_control(state); },
@@ -191,14 +191,26 @@ void Lifecycle::bury_the_dead() {
     die(*domains_.find(domid));
   }
   // Nodes whose owner nobody remembers: the journal was lost, and the tree came from the history.
-  for (const DomId domid : nodes_.domids()) {
-    if (domains_.find(domid) != nullptr) continue;
-    const auto named = nodes_.named(domid);
-    const bool owns = std::any_of(named.begin(), named.end(), [id = domid](const auto& node) {
-      return node.perms->owner() == id;
-    });
-    if (owns) (void)clean_nodes(domid, "is not known any more");
+  std::set<DomId> strangers;
+  for (const auto& [owner, account] : server_.accounts().all()) {
+    const bool guest = owner.domid < kDomIdFirstReserved && !domains_.permanent(owner.domid);
+    if (!guest || domains_.find(owner.domid) != nullptr) continue;
+    if (account->level(config::Quota::kNodes).now != 0) strangers.insert(owner.domid);
   }
+  for (const DomId domid : strangers) (void)clean_nodes(domid, "is not known any more");
+}
+
+const NodeIndex& Lifecycle::nodes() {
+  nodes_.finish(server_.head().tree());
+  return nodes_;
+}
+
+bool Lifecycle::build_index() {
+  // A few milliseconds, and a minute at most in all.
+  constexpr std::size_t kNodes = 4096;
+  constexpr std::size_t kTurns = 64;
+  const store::Tree& head = server_.head().tree();
+  return nodes_.complete() || nodes_.build(head, std::max(kNodes, head.node_count() / kTurns));
 }
 
 // Design §6: where lives have no number, a port that can be bound again is the other half of the

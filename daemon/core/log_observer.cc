@@ -41,6 +41,10 @@ void LogObserver::object(bool created, std::string_view kind, const void* addres
     trace_.destroyed(kind, address);
   }
 }
+void LogObserver::poison(const Connection& connection, const protocol::Header& header,
+                         std::string_view payload) {
+  if (on_poison_) on_poison_(connection, header, payload);
+}
 void LogObserver::warn(std::string_view sentence) { spdlog::warn("{}", sentence); }
 void LogObserver::info(std::string_view sentence) { spdlog::info("{}", sentence); }
 void LogObserver::error(std::string_view sentence) { spdlog::error("{}", sentence); }

@@ -6,6 +6,7 @@
 namespace vxs::daemon {
 
 void NodeIndex::rebuild(const store::Tree& tree) {
+  walk_.reset();
   nodes_.clear();
   by_domain_.clear();
   tree.walk([this](std::string_view path, const store::Node& node) {
@@ -15,6 +16,47 @@ void NodeIndex::rebuild(const store::Tree& tree) {
   for (const std::string_view path : {"@introduceDomain", "@releaseDomain"}) {
     if (const store::Node* node = tree.find(path)) (void)put(path, node->perms(), nodes_.end());
   }
+}
+
+void NodeIndex::begin(const store::Tree& tree) {
+  nodes_.clear();
+  by_domain_.clear();
+  for (const std::string_view path : {"/", "@introduceDomain", "@releaseDomain"}) {
+    put_current(tree, path);
+  }
+  walk_.emplace(Walk{.tree = tree});
+  walk_->path = "/";
+  walk_->levels.push_back({store::NodeCursor(walk_->tree.root()), walk_->path.size()});
+}
+
+bool NodeIndex::build(const store::Tree& head, std::size_t count) {
+  for (; walk_ && count > 0; --count) {
+    Walk::Level& level = walk_->levels.back();
+    if (!level.child) {
+      walk_->levels.pop_back();
+      if (walk_->levels.empty()) walk_.reset();
+      continue;
+    }
+    const store::Node& node = *level.child;
+    level.child.next();
+    std::string& path = walk_->path;
+    path.resize(level.prefix);
+    path.append(node.name());
+    put_current(head, path);
+    if (node.child_count() == 0) continue;
+    path.push_back('/');
+    walk_->levels.push_back({store::NodeCursor(node), path.size()});
+  }
+  return complete();
+}
+
+void NodeIndex::finish(const store::Tree& head) {
+  while (!build(head, std::size_t{1} << 20)) {
+  }
+}
+
+void NodeIndex::put_current(const store::Tree& head, std::string_view path) {
+  if (const store::Node* node = head.find(path)) (void)put(path, node->perms(), nodes_.end());
 }
 
 void NodeIndex::apply(std::span<const store::Change> changes) {
@@ -86,13 +128,6 @@ std::vector<NodeIndex::Named> NodeIndex::named(DomId domid) const {
   nodes.reserve(found->second.size());
   for (const Node* node : found->second) nodes.push_back({node->first, node->second});
   return nodes;
-}
-
-std::vector<DomId> NodeIndex::domids() const {
-  std::vector<DomId> ids;
-  for (const auto& [domid, nodes] : by_domain_) ids.push_back(domid);
-  std::sort(ids.begin(), ids.end());
-  return ids;
 }
 
 }  // namespace vxs::daemon

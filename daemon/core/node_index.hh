@@ -1,10 +1,15 @@
 // Which nodes belong to a guest or name one in their permissions: what is to be cleaned up when it
 // dies, without a walk over the whole tree (conformance F9, C16). Nodes that name no guest cost
 // nothing here.
+//
+// After a restart it is built a little at a time, so that nobody waits for it: a walk over what the
+// tree was when it began, which takes every path as the head has it now. Whatever is changed
+// meanwhile is in the index at once, and the walk finds it there.
 #pragma once
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +34,13 @@ class NodeIndex {
 
   /// Begins anew from a tree. O(nodes).
   void rebuild(const store::Tree& tree);
+  /// The same a little at a time: build() it. O(1).
+  void begin(const store::Tree& tree);
+  /// Looks at up to `count` nodes more; true when complete. `head`: as of the last apply().
+  bool build(const store::Tree& head, std::size_t count);
+  /// The rest of it at once.
+  void finish(const store::Tree& head);
+  [[nodiscard]] bool complete() const noexcept { return !walk_; }
   /// A commit. O(log nodes) per change, and for a removal what it takes out of the index.
   void apply(std::span<const store::Change> changes);
 
@@ -38,11 +50,8 @@ class NodeIndex {
     store::PermRef perms;
   };
   /// All nodes that name `domid`, as owner or otherwise, in no order. Views are valid until the
-  /// next apply().
+  /// next apply(). REQUIRES complete(), as what follows.
   [[nodiscard]] std::vector<Named> named(DomId domid) const;
-  /// Every domid that is named somewhere, ascending.
-  [[nodiscard]] std::vector<DomId> domids() const;
-
   /// Nodes kept here.
   [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
   friend bool operator==(const NodeIndex& a, const NodeIndex& b) { return a.nodes_ == b.nodes_; }
@@ -50,11 +59,22 @@ class NodeIndex {
  private:
   using Nodes = std::map<std::string, store::PermRef, std::less<>>;
   using Node = Nodes::value_type;
+  /// Where a walk over a snapshot is.
+  struct Walk {
+    struct Level {
+      store::NodeCursor child;
+      std::size_t prefix;  ///< of path: the parent's, with its slash
+    };
+    store::Tree tree;
+    std::vector<Level> levels{};
+    std::string path{};
+  };
 
   /// A guest, whose death is to be cleaned up after.
   [[nodiscard]] bool mortal(DomId domid) const noexcept {
     return domid < kDomIdFirstReserved && !domains_.permanent(domid);
   }
+  void put_current(const store::Tree& head, std::string_view path);
   /// Where the next path in order would be; quick if the path goes to `hint`.
   Nodes::iterator put(std::string_view path, const store::PermRef& perms, Nodes::iterator hint);
   void take(std::string_view path);
@@ -65,6 +85,7 @@ class NodeIndex {
   Nodes nodes_;
   std::unordered_map<DomId, std::unordered_set<const Node*>> by_domain_;
   std::string scratch_;
+  std::optional<Walk> walk_;
 };
 
 }  // namespace vxs::daemon

@@ -24,6 +24,10 @@ class Observer {
   /// "connection", "watch", "transaction": made or gone (I10).
   virtual void object(bool created, std::string_view kind, const void* address) = 0;
 
+  /// A request that killed two processes in a row is not carried out: `connection.ordinal` is its.
+  virtual void poison(const Connection& /*connection*/, const protocol::Header& /*header*/,
+                      std::string_view /*payload*/) {}
+
   /// A sentence for the operator's log; guest bytes in it are escaped already.
   virtual void warn(std::string_view sentence) = 0;
   virtual void info(std::string_view sentence) = 0;

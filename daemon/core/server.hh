@@ -182,9 +182,10 @@ class Server {
   /// before it could answer: answers it, without doing it again.
   void answer_carried_out(Connection& connection, const protocol::Header& header,
                           std::string_view payload, const store::CarriedOut& done);
-  /// The request killed two processes in a row: EIO, and the connection has to go (design §5).
+  /// The request killed two processes in a row, or more: EIO, and the connection has to go (design
+  /// §5).
   void refuse_poison(Connection& connection, const protocol::Header& header,
-                     std::string_view payload);
+                     std::string_view payload, unsigned deaths = 2);
   /// The peer is gone: its session is none of the state any more. remove_connection() follows.
   void session_closed(Connection& connection);
   /// The same for those of `state` that did not outlive the last process.

@@ -60,13 +60,15 @@ void Server::answer_carried_out(Connection& connection, const Header& header,
   send_event(found->second, Watches::visible_path(found->second, found->second.path), 0);
 }
 
-void Server::refuse_poison(Connection& connection, const Header& header, std::string_view payload) {
+void Server::refuse_poison(Connection& connection, const Header& header, std::string_view payload,
+                           unsigned deaths) {
   ++connection.ordinal;
-  observer_.error(
-      fmt::format("refusing request {} of {} with EIO and ending the connection: the daemon died "
-                  "twice in a row "
-                  "while it carried it out (type {}, {} bytes)",
-                  connection.ordinal, connection.describe(), header.type, payload.size()));
+  observer_.error(fmt::format(
+      "refusing request {} of {} with EIO and ending the connection: the daemon died {} "
+      "times in a row while it carried it out (type {}, {} bytes)",
+      connection.ordinal, connection.describe(), deaths, header.type, payload.size()));
+  // Whoever died of keeping it does not try again.
+  if (deaths <= 2) observer_.poison(connection, header, payload);
   send_reply(connection, header, reply_error(Error::kIo));
   connection.doomed = true;
 }

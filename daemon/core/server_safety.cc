@@ -153,6 +153,7 @@ bool Server::tick() {
     }
   }
   lifecycle_.retry();
+  (void)lifecycle_.build_index();
   expire_events();
   wake();
   settle();

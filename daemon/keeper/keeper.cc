@@ -13,6 +13,8 @@
 #include <fstream>
 #include <utility>
 
+#include "store/crash_point.hh"
+
 namespace vxs::keeper {
 namespace {
 
@@ -70,6 +72,7 @@ process::StartResult<std::unique_ptr<Keeper>> Keeper::adopt(Inheritance& inherit
   std::unique_ptr<Keeper> keeper(new Keeper(process::Descriptor(fd)));
   auto received = keeper->receive_inheritance(inheritance);
   if (!received) return tl::unexpected(received.error());
+  VXS_CRASH_POINT("start-inherited");
   keeper->successor_ = Successor::like(keeper->supervisor_pid_);
   return keeper;
 }
@@ -270,6 +273,7 @@ void Keeper::handle(Message& message) {
       spdlog::error("no descriptor is left for {}; its connection is closed", message.name);
       return release(message.name);
     }
+    VXS_CRASH_POINT("client-handed-over");
     return callbacks_.accepted(std::move(message.name), std::move(message.fd));
   }
   if (message.type == MessageType::kNumber) {

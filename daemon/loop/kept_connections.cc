@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "daemon/supervisor/message.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -175,8 +176,10 @@ WireSlot* KeptConnections::add(const Connection::Peer& peer, std::uint64_t numbe
 void KeptConnections::end(WireSlot& slot, process::Descriptor fd) {
   const std::uint64_t number = slot.descriptor();
   if (fd) (void)::shutdown(fd.get(), SHUT_RDWR);
+  VXS_CRASH_POINT("client-shut-down");
   area_->close_slot(slot);
   release(number);
+  VXS_CRASH_POINT("client-released");
 }
 
 void KeptConnections::refuse(std::uint64_t number, process::Descriptor fd) {
@@ -219,9 +222,12 @@ void KeptConnections::forget_rings(const std::function<bool(const WireSlot&)>& s
 }
 
 bool KeptConnections::is_poison(const WireSlot& slot, std::uint64_t ordinal) const noexcept {
+  return deaths_in(slot, ordinal) >= kPoisonCrashes;
+}
+
+unsigned KeptConnections::deaths_in(const WireSlot& slot, std::uint64_t ordinal) const noexcept {
   const auto& crash = area_->crash();
-  return crash && crash->slot == slot.index() && crash->ordinal == ordinal &&
-         crash->count >= kPoisonCrashes;
+  return crash && crash->slot == slot.index() && crash->ordinal == ordinal ? crash->count : 0;
 }
 
 }  // namespace vxs::daemon

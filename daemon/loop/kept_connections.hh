@@ -96,6 +96,8 @@ class KeptConnections {
     area_->begin_request(slot, ordinal);
   }
   void end_request() noexcept { area_->end_request(); }
+  /// How many processes in a row died while they carried out this request, or refused it.
+  [[nodiscard]] unsigned deaths_in(const WireSlot& slot, std::uint64_t ordinal) const noexcept;
   /// This request was being carried out in two crashes in a row.
   [[nodiscard]] bool is_poison(const WireSlot& slot, std::uint64_t ordinal) const noexcept;
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -23,6 +25,7 @@ void SlotLog::add(const transactions::BranchLogEntry& entry) {
   bytes_.clear();
   encode_to(bytes_, entry);
   broken_ = bytes_.empty() || !slot_.log().append(bytes_);
+  VXS_CRASH_POINT("transaction-logged");
 }
 
 std::uint64_t SlotLog::begin(std::uint64_t published_begin, bool any_open) noexcept {

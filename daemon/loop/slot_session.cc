@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -59,17 +61,20 @@ void SlotSession::handle(Server& server, const protocol::DecodeResult& frame) {
   Connection& connection = *connection_;
   const std::uint64_t ordinal = connection.ordinal + 1;
   begun_ += frame.consumed;
+  kept_.begin_request(slot_, ordinal);
   if (kept_.is_poison(slot_, ordinal)) {
-    server.refuse_poison(connection, frame.header, frame.payload);
+    server.refuse_poison(connection, frame.header, frame.payload, kept_.deaths_in(slot_, ordinal));
   } else {
-    kept_.begin_request(slot_, ordinal);
+    VXS_CRASH_POINT("request-begun");
     server.handle(connection, frame.header, frame.payload);
-    kept_.end_request();
+    VXS_CRASH_POINT("request-carried-out");
   }
+  kept_.end_request();
   if (!attached()) return;
   held_ = waits(connection);
   answered_to_ = output_end();
   publish(server);
+  VXS_CRASH_POINT("request-published");
 }
 
 void SlotSession::answer_carried_out(Server& server,

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "protocol/wire.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -196,7 +197,9 @@ void SocketServer::resume(KeptConnections::Survivor survivor, const store::Recov
   session.attach(*client->connection, server_.clock().monotonic_us());
   Client& added = insert(std::move(client));
   session.answer_carried_out(server_, report.carried_out);
+  VXS_CRASH_POINT("start-client-resumed");
   session.publish(server_);
+  VXS_CRASH_POINT("start-client-published");
   added.reading = false;
   watch_descriptor(added);
   queue(added);

@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon::wire_layout {
 
 inline constexpr std::uint64_t kMagic = 0x6165726165726977;  // "wirearea", as bytes
@@ -162,6 +164,7 @@ inline const Set& published(const Control& control) noexcept {
 inline void publish(Control& control, const Set& next) noexcept {
   const std::uint64_t other = 1 - (control.selector & 1);
   control.sets[other] = next;
+  VXS_CRASH_POINT("publish-half");
   store_word(control.selector, other);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -94,6 +96,7 @@ tl::expected<WireSlot*, int> WireArea::open_slot(const NewSlot& wanted) {
   control.features = wanted.peer.features;
   control.ring_begun = wanted.ring_begun;
   opened.set_command(wanted.peer.command);
+  VXS_CRASH_POINT("slot-filled");
   store_word(states()[index], control.kind);
   ++open_;
   return &opened;
@@ -102,6 +105,7 @@ tl::expected<WireSlot*, int> WireArea::open_slot(const NewSlot& wanted) {
 void WireArea::close_slot(WireSlot& slot) noexcept {
   const std::uint32_t index = slot.index();
   store_word(states()[index], wire_layout::kFree);
+  VXS_CRASH_POINT("slot-freed");
   --open_;
   if (crash_ && crash_->slot == index) crash_.reset();
   const bool keep_some = warm_.size() < kWarmSlots;

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -161,6 +163,7 @@ tl::expected<void, int> WireSlot::attach(int fd) {
   const std::uint64_t room = kInputSize - (control.in_end - control.in_origin);
   if (left >= 0 && position - control.in_end <= room) {
     store_word(control.in_end, position);
+    VXS_CRASH_POINT("start-input-counted");
     attached_ = true;
     return {};
   }
@@ -188,6 +191,7 @@ tl::expected<std::size_t, int> WireSlot::receive(int fd) {
   char* to = block_ + kControlSize + (control.in_end - control.in_origin);
   const ssize_t count = ::recv(fd, to, room, MSG_DONTWAIT);
   if (count < 0) return tl::make_unexpected(errno == EFAULT ? ENOMEM : errno);
+  VXS_CRASH_POINT("received");
   store_word(control.in_end, control.in_end + static_cast<std::size_t>(count));
   if (control.in_counter - control.in_end < kCountAnewBelow) (void)count_anew(fd);
   return static_cast<std::size_t>(count);
@@ -219,9 +223,11 @@ tl::expected<std::size_t, int> WireSlot::send(int fd) {
   control.send_from = {const_cast<char*>(bytes.data()), bytes.size()};
   control.send.msg_len = 0;
   store_word(control.send_at, control.out_sent);
+  VXS_CRASH_POINT("send-begun");
   const int count = ::sendmmsg(fd, &control.send, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (count != 1) return tl::make_unexpected(errno);
   const std::size_t moved = control.send.msg_len;
+  VXS_CRASH_POINT("sent");
   store_word(control.out_sent, control.out_sent + moved);
   return moved;
 }

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "store/crash_point.hh"
+
 namespace vxs::store {
 namespace {
 
@@ -133,8 +135,10 @@ IoResult<void> BatchWriter::write_piece(char* frames, std::size_t size, std::uin
   }
   put_batch_trailer(out + kBatchHeaderBytes + size, out);
   if (auto written = current_->file->write_at(fill_, batch_); !written) return written;
+  VXS_CRASH_POINT("journal-batch-written");
   if (sync_) {
     if (auto synced = current_->file->sync(); !synced) return synced;
+    VXS_CRASH_POINT("journal-batch-synced");
   }
   fill_ += batch_.size();
   written_seq_ = first + records - 1;

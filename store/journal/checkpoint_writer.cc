@@ -2,6 +2,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "store/crash_point.hh"
 #include "store/journal/checkpoint_format.hh"
 #include "store/journal/crc32c.hh"
 #include "store/journal/system_codec.hh"
@@ -184,6 +185,7 @@ IoResult<void> prepare_checkpoint(Env& env, const std::string& directory,
   if (env.exists(temporary)) (void)env.remove_file(temporary);  // of a run that died writing it
   auto written = write_file(env, temporary, meta, snapshot, system);
   if (!written) (void)env.remove_file(temporary);
+  VXS_CRASH_POINT("checkpoint-written");
   return written;
 }
 
@@ -198,6 +200,7 @@ IoResult<void> publish_checkpoint(Env& env, const std::string& directory, Seq se
     (void)env.remove_file(temporary);
     return renamed;
   }
+  VXS_CRASH_POINT("checkpoint-renamed");
   if (auto synced = env.sync_directory(directory); !synced) return synced;
   remove_superseded(env, directory, seq);
   return {};

@@ -3,8 +3,14 @@
 #include <atomic>
 #include <utility>
 
+#include "store/crash_point.hh"
+
 namespace vxs::store {
 namespace {
+
+/// The first segment of a start, whose pages somebody waits for (16 MiB: 10 ms); a thread makes the
+/// others.
+constexpr std::uint64_t kFirstBytes = 1U << 20;
 
 void publish(char* base, std::uint64_t length) noexcept {
   // The file is shared with other processes: a plain word there, an atomic only in our use of it.
@@ -24,11 +30,12 @@ void MappedJournal::enter(std::shared_ptr<Segment> segment, const SegmentOpening
   fill_ = kSegmentHeaderBytes;
   prepare_at_ = size_ / 2;
   publish(base_, fill_);
+  VXS_CRASH_POINT("start-segment-entered");
 }
 
 void MappedJournal::begin(const SegmentOpening& opening) {
   pending_ = opening;
-  auto made = store_->create();
+  auto made = store_->create(0, kFirstBytes);
   if (!made) {
     failure_ = made.error();
     return;
@@ -62,8 +69,10 @@ IoResult<void> MappedJournal::append(const Record& record) {
   char* out = base_ + fill_;
   put_frame(record, payload, out);
   seal_frame(out, current_->seed);
+  VXS_CRASH_POINT("journal-frame-written");
   fill_ += frame;
   publish(base_, fill_);
+  VXS_CRASH_POINT("journal-frame-published");
   count_append(record_seq(record), frame);
   store_->safe_seq.store(last_seq(), std::memory_order_release);
   return {};

@@ -61,6 +61,7 @@ tl::expected<void, JournalError> Recovery::run() {
   if (!survey) return io_error(survey.error());
   survey_ = std::move(*survey);
   verdicts_.resize(survey_.segments.size());
+  report_.segments = survey_.segments.size();
   for (std::size_t i = 0; i < survey_.segments.size(); ++i) {
     const FoundSegment& segment = survey_.segments[i];
     if (segment.state == State::kNewerVersion) {
@@ -264,9 +265,24 @@ void Recovery::drop_from(std::size_t index) {
   }
 }
 
+// Of one that was mapped in this boot only what was published counts; the rest, up to 16 MiB, is
+// room.
+IoResult<std::string> Recovery::read_segment(const FoundSegment& segment) const {
+  const bool bounded = segment.identity.kind == SegmentKind::kMapped &&
+                       same_boot(segment.identity) && segment.published >= kSegmentHeaderBytes &&
+                       segment.published < segment.file_bytes;
+  if (!bounded) return env_.read_file(segment.path);
+  auto file = env_.open_file(segment.path, false);
+  if (!file) return tl::unexpected(file.error());
+  std::string bytes;
+  const auto read = (*file)->read_at(0, static_cast<std::size_t>(segment.published), bytes);
+  if (!read) return tl::unexpected(read.error());
+  return bytes;
+}
+
 tl::expected<bool, JournalError> Recovery::replay_segment(std::size_t index) {
   const FoundSegment& segment = survey_.segments[index];
-  auto file = env_.read_file(segment.path);
+  auto file = read_segment(segment);
   if (!file) return io_error(file.error());
   if (segment.opening_inferred) {
     report_.notes.push_back(segment.path + ": the opening block is bad; its first record was used");

@@ -54,6 +54,7 @@ class Recovery {
   void find_highest();
   [[nodiscard]] tl::expected<void, JournalError> load_newest_checkpoint();
   [[nodiscard]] tl::expected<void, JournalError> replay();
+  [[nodiscard]] IoResult<std::string> read_segment(const FoundSegment& segment) const;
   /// False: the log ends in this segment.
   [[nodiscard]] tl::expected<bool, JournalError> replay_segment(std::size_t index);
   [[nodiscard]] tl::expected<bool, JournalError> take(const FoundSegment& segment,

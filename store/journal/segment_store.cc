@@ -1,5 +1,6 @@
 #include "store/journal/segment_store.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -40,8 +41,10 @@ bool SegmentStore::is_pressed(std::size_t frame_bytes) const noexcept {
          options_.budget_bytes / 2;
 }
 
-IoResult<std::shared_ptr<Segment>> SegmentStore::create(std::size_t frame_bytes) {
-  const std::uint64_t size = segment_size_for(options_.segment_bytes, frame_bytes);
+IoResult<std::shared_ptr<Segment>> SegmentStore::create(std::size_t frame_bytes,
+                                                        std::uint64_t at_most) {
+  const std::uint64_t usual = std::min(options_.segment_bytes, at_most);
+  const std::uint64_t size = segment_size_for(usual, frame_bytes);
   std::uint64_t number = 0;
   {
     const std::scoped_lock lock(mutex_);

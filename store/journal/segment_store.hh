@@ -40,9 +40,11 @@ class SegmentStore {
                std::uint64_t first_number);
 
   /// A new, zeroed, preallocated segment with its identity written, of options.segment_bytes or
-  /// more where `frame_bytes` needs it. Any thread. Errors: ENOSPC beyond the budget, and what the
-  /// Env says; then no file is left behind.
-  [[nodiscard]] IoResult<std::shared_ptr<Segment>> create(std::size_t frame_bytes = 0);
+  /// more where `frame_bytes` needs it; of `at_most` if that is less. Any thread. Errors: ENOSPC
+  /// beyond the budget, and what the Env says; then no file is left behind.
+  [[nodiscard]] IoResult<std::shared_ptr<Segment>> create(std::size_t frame_bytes = 0,
+                                                          std::uint64_t at_most = ~std::uint64_t{
+                                                              0});
   /// True if a record of that frame size could never be taken, whatever is freed.
   [[nodiscard]] bool exceeds_budget(std::size_t frame_bytes) const noexcept;
   /// True if with one more segment for such a frame more than half of the budget is used: too much
