@@ -21,8 +21,8 @@ constexpr int kExecFailed = 127;
 
 // In the child: our death ends it, and it starts with no signal blocked (main()
 // blocks the ones it waits for).
-void prepare_child() {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+void prepare_child(int death_signal) {
+  ::prctl(PR_SET_PDEATHSIG, death_signal);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -67,14 +67,14 @@ ScratchDirectory::~ScratchDirectory() {
 
 Process::Process(const Command& command) : pid_(fork_or_throw()) {
   if (pid_ == 0) {
-    prepare_child();
+    prepare_child(command.death_signal);
     execute(command);
   }
 }
 
 Process::Process(const std::function<int()>& body) : pid_(fork_or_throw()) {
   if (pid_ == 0) {
-    prepare_child();
+    prepare_child(SIGKILL);
     ::_exit(body());
   }
 }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -29,6 +30,7 @@ struct Command {
   std::vector<std::string> arguments;                            // the first is the program's path
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
   std::filesystem::path log;                                     // standard output and error
+  int death_signal = SIGKILL;                                    // what it gets when we die
 };
 
 // A child that dies with its owner, and with this process.
