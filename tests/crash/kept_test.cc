@@ -346,6 +346,20 @@ TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
     ++deaths;
   EXPECT_EQ(deaths, 2U) << output;
   EXPECT_NE(output.find("with EIO"), std::string::npos) << output;
+  // What it was is kept for who looks into it.
+  const std::string status = bystander.call(support::kControl, zstrings({"vxs-status"})).payload;
+  EXPECT_NE(status.find("poison-bundles: 1\npoison-newest: " + supervisor.state_dir() + "/poison/"),
+            std::string::npos)
+      << status;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(supervisor.state_dir() + "/poison")) {
+    std::ifstream file(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    EXPECT_NE(text.find("|/c.here the plan|\n0010  74 65 64"), std::string::npos) << text;
+    EXPECT_NE(text.find("died-of: a death of signal 6\n"), std::string::npos) << text;
+    EXPECT_NE(output.find("the request is kept in " + entry.path().string()), std::string::npos)
+        << output;
+  }
 }
 #endif
 

@@ -29,6 +29,11 @@ support::VxenstoredOptions process_options(const Options& options, const std::st
     support::require_program(program, "ninja vxenstored-supervise");
     // Kills are no reason to wait here.
     process.wrapper = {program, "--backoff-max", "0", "--"};
+    if (options.crash_points != 0) {
+      process.wrapper.push_back(support::required_env("VXS_BUILD_DIR") +
+                                "/tests/crash/crash_runner");
+      process.wrapper.push_back(options.control);
+    }
     process.args.insert(process.args.end(), {"--connections", options.kept ? "kept" : "volatile"});
   }
   return process;
@@ -96,6 +101,13 @@ void Host::check_supervisor() {
   if (supervised_ && !process_.process().running()) {
     throw std::runtime_error("the supervisor ended");
   }
+}
+
+std::size_t Host::count_in_output(const std::string& words) const {
+  const std::string text = process_.output();
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(words, at)) != std::string::npos; ++at) ++count;
+  return count;
 }
 
 std::string Host::output() const {

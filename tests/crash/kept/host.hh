@@ -51,6 +51,8 @@ class Host {
   void restart() { process_.restart(); }
   // Throws std::runtime_error if the supervisor ended.
   void check_supervisor();
+  // How often they printed that.
+  [[nodiscard]] std::size_t count_in_output(const std::string& words) const;
   // The end of what both printed.
   [[nodiscard]] std::string output() const;
 

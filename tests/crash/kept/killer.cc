@@ -17,6 +17,7 @@ Killer::Killer(const Options& options, Host& host, Crowd& crowd, Connect connect
       crowd_(crowd),
       connect_(std::move(connect)),
       random_(options.seed ^ 0x5eed) {
+  if (options.crash_points != 0) plan_.emplace(options);
   rest(Clock::now());
 }
 
@@ -54,7 +55,12 @@ void Killer::turn(Time now) {
       if (now >= kill_at_ && !crowd_.is_suspicious()) kill(now);
       break;
     case Phase::kDying:
-      if (victim_.ended()) on_death(now);
+      if (victim_.ended()) {
+        on_death(now);
+      } else if (plan_ && plan_->gives_up(now)) {
+        victim_.kill9();
+        killed_at_ = now;
+      }
       break;
     case Phase::kDown:
       watch_recovery(now);
@@ -65,16 +71,21 @@ void Killer::turn(Time now) {
 void Killer::kill(Time now) {
   victim_ = host_.daemon();
   if (!victim_) throw Violation("there is no daemon, and nobody killed it");
-  victim_.kill9();
+  if (plan_) {
+    plan_->strike(victim_, now);
+  } else {
+    victim_.kill9();
+  }
   killed_at_ = now;
   crowd_.killed(now);
   phase_ = Phase::kDying;
 }
 
 void Killer::on_death(Time now) {
+  if (plan_) plan_->died();
   if (options_.supervised) {
     phase_ = Phase::kDown;
-    again_ = random_() % 6 == 0;
+    again_ = !plan_ && random_() % 6 == 0;
     kill_again_at_.reset();
     ask();
   } else {
@@ -86,6 +97,7 @@ void Killer::on_death(Time now) {
 
 void Killer::on_served(Time now) {
   phase_ = Phase::kServing;
+  if (plan_) plan_->served();
   crowd_.served(now);
   rest(now);
 }
@@ -136,6 +148,17 @@ void Killer::listen(Time now) {
   // Several may be under way, of deaths in recovery: the last one counts.
   if (phase_ == Phase::kDown && !bytes.empty() && talk_->unanswered() == 0) on_served(now);
   if (!open) lost(now);
+}
+
+std::string Killer::points() const {
+  if (!plan_) return "";
+  // SIGTRAP, as the supervisor tells.
+  const std::size_t deaths = host_.count_in_output("died (signal 5)");
+  if (deaths != plan_->met()) {
+    throw Violation(std::to_string(deaths) + " daemons died at crash points, " +
+                    std::to_string(plan_->met()) + " should have");
+  }
+  return plan_->summary();
 }
 
 void Killer::lost(Time /*now*/) {

@@ -9,6 +9,7 @@
 #include "tests/crash/kept/crowd.hh"
 #include "tests/crash/kept/host.hh"
 #include "tests/crash/kept/link.hh"
+#include "tests/crash/kept/point_plan.hh"
 
 namespace vxs::test::kept {
 
@@ -29,6 +30,8 @@ class Killer {
   // The next kill counts from now.
   void rest(Time now);
   [[nodiscard]] std::uint64_t in_recovery() const { return in_recovery_; }
+  // Of --crash-points; "" without. Throws Violation if the supervisor saw other deaths there.
+  [[nodiscard]] std::string points() const;
 
  private:
   enum class Phase : std::uint8_t { kServing, kDying, kDown };
@@ -55,6 +58,7 @@ class Killer {
   bool again_ = false;  // kill it in recovery
   std::optional<Time> kill_again_at_;
   std::uint64_t in_recovery_ = 0;
+  std::optional<PointPlan> plan_;
 };
 
 }  // namespace vxs::test::kept

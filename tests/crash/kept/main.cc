@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <optional>
 
+#include "tests/crash/kept/point_plan.hh"
 #include "tests/crash/kept/soak.hh"
+#include "tests/support/temp_dir.hh"
 
 namespace {
 
@@ -18,6 +20,7 @@ void find_build() {
   if (error) return;
   const auto build = self.parent_path().parent_path().parent_path();
   (void)setenv("VXS_BUILD_DIR", build.c_str(), 0);
+  (void)setenv("VXS_SOURCE_DIR", VXS_SOAK_SOURCE_DIR, 0);
 }
 
 }  // namespace
@@ -31,9 +34,15 @@ int main(int argc, char** argv) {
   (void)std::fflush(stdout);
   find_build();
   std::optional<vxs::test::kept::Soak> soak;
+  const vxs::support::TempDir directory;
   try {
+    if (options.crash_points != 0) {
+      options.control = directory.path() + "/point";
+      options.kills = options.crash_points * vxs::test::kept::points_for(options).size();
+    }
     soak.emplace(options);
     soak->run();
+    if (const auto points = soak->points(); !points.empty()) std::printf("%s\n", points.c_str());
     std::printf("%s\n", soak->summary().c_str());
     return 0;
   } catch (const std::exception& error) {

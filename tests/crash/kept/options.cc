@@ -35,6 +35,9 @@ int parse_options(int argc, char** argv, Options& options) {
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--patience", options.patience_s, "seconds after which an answer is lost")
       ->check(CLI::Range(1, 3600));
+  app.add_option("--crash-points", options.crash_points,
+                 "die at each of docs/crash-points.md, so many times, instead of --kills")
+      ->check(CLI::Range(1, 100'000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -42,6 +45,10 @@ int parse_options(int argc, char** argv, Options& options) {
   }
   options.kept = connections == "kept";
   options.supervised = supervisor == "on";
+  if (options.crash_points != 0 && !(options.kept && options.supervised)) {
+    (void)std::fprintf(stderr, "--crash-points needs a supervisor and kept connections\n");
+    return 2;
+  }
   if (options.kills == 0 && options.seconds == 0) {
     (void)std::fprintf(stderr, "--kills 0 needs --seconds\n");
     return 2;

@@ -20,6 +20,8 @@ struct Options {
   std::uint64_t longest_ms = 30;     // between "it serves" and its kill
   std::uint64_t census = 50;         // kills from one full comparison to the next
   std::uint64_t patience_s = 20;
+  std::uint64_t crash_points = 0;  // so many rounds of all of them, instead of random instants
+  std::string control;             // a file that names the next daemon's point (crash_runner.cc)
 };
 
 // The exit code if the program has to end now, else -1.

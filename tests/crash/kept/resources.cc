@@ -1,5 +1,6 @@
 #include "tests/crash/kept/resources.hh"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,7 +25,25 @@ std::optional<Held> held_by(pid_t pid) {
   std::int64_t size = 0, resident = 0;
   if (!(statm >> size >> resident)) return std::nullopt;
   held.resident_kb = resident * (sysconf(_SC_PAGESIZE) / 1024);
+  std::ifstream rollup(root + "/smaps_rollup");
+  for (std::string word; rollup >> word;) {
+    if (word == "Pss:") rollup >> held.proportional_kb;
+  }
   return held;
+}
+
+std::int64_t wire_area_kb(pid_t supervisor) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at("/proc/" + std::to_string(supervisor) + "/fd", error),
+       end;
+       !error && at != end; at.increment(error)) {
+    std::error_code gone;
+    const auto target = std::filesystem::read_symlink(at->path(), gone).string();
+    struct stat status {};
+    if (target.find("vxenstored-wire-area") == std::string::npos) continue;
+    if (stat(at->path().c_str(), &status) == 0) return status.st_blocks / 2;
+  }
+  return 0;
 }
 
 std::string Growth::add(Held held, std::size_t clients) {

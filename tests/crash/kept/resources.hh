@@ -13,7 +13,12 @@ struct Held {
   std::int64_t descriptors = 0;
   std::int64_t mappings = 0;
   std::int64_t resident_kb = 0;
+  // Of what several processes share, the part of this one (PSS).
+  std::int64_t proportional_kb = 0;
 };
+
+// What the wire area takes that a supervisor keeps; 0 without one.
+std::int64_t wire_area_kb(pid_t supervisor);
 
 // From /proc; nothing if there is no such process.
 std::optional<Held> held_by(pid_t pid);

@@ -25,6 +25,8 @@ class Soak {
   // Throws Violation, and std::runtime_error for what else went wrong.
   void run();
 
+  // Killer::points().
+  [[nodiscard]] std::string points() const { return killer_->points(); }
   // Several lines.
   [[nodiscard]] std::string summary() const;
   [[nodiscard]] std::string output() const { return host_.output(); }
