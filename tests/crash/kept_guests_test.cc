@@ -308,6 +308,8 @@ TEST_F(WhileDown, F3_AGuestThatIsResetAndIntroducedAgainBeginsAnew) {
 }
 
 TEST_F(WhileDown, A10_AGuestThatOnlyWaitsIsAnsweredOnceAndInOrder) {
+  const std::uint32_t tx = begin(guest());
+  ASSERT_EQ(write(guest(), "/shared/in-tx", "v", tx), "");
   ASSERT_EQ(watch(guest(), "/shared/told", "t"), "");
   (void)guest().drain();
   hold_down();
@@ -323,6 +325,8 @@ TEST_F(WhileDown, A10_AGuestThatOnlyWaitsIsAnsweredOnceAndInOrder) {
   EXPECT_EQ(read(guest(), "/shared/half"), "written");
   ASSERT_EQ(write(dom0_, "/shared/told", "v"), "");
   EXPECT_TRUE(hears(guest(), {"/shared/told", "t"}));
+  EXPECT_EQ(end(guest(), tx), "");
+  EXPECT_EQ(read(dom0_, "/shared/in-tx"), "v");
   EXPECT_FALSE(guest().receive(100ms).has_value()) << "one reply too many";
 }
 
