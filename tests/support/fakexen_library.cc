@@ -22,12 +22,15 @@ std::string fakexen_library() {
   return required_env("VXS_BUILD_DIR") + "/tests/fakexen/libfakexen.so";
 }
 
+void expect_preloaded(Command& command) {
+  const std::string options = variable(command, "ASAN_OPTIONS");
+  command.env["ASAN_OPTIONS"] = options + (options.empty() ? "" : ":") + "verify_asan_link_order=0";
+}
+
 void preload_fakexen(const std::string& directory, Command& command) {
   command.env["FAKEXEN_DIR"] = directory;
   command.env["LD_PRELOAD"] = fakexen_library();
-  // The sanitizer's library then stands behind ours, which it would refuse.
-  const std::string options = variable(command, "ASAN_OPTIONS");
-  command.env["ASAN_OPTIONS"] = options + (options.empty() ? "" : ":") + "verify_asan_link_order=0";
+  expect_preloaded(command);
 }
 
 }  // namespace vxs::support

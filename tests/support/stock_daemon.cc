@@ -24,6 +24,7 @@ Command command_for(const std::string& kind, const std::string& rundir, const st
   command.argv.insert(command.argv.end(), options.begin(), options.end());
   command.env = {{"FAKEXEN_LIB", fakexen_library()}, {"FAKEXEN_DOMAINS", domains}};
   if (!machine.empty()) command.env["FAKEXEN_DIR"] = machine;
+  expect_preloaded(command);  // one of ours may follow in its process
   command.output = rundir + "/output";
   return command;
 }

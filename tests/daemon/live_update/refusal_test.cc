@@ -78,8 +78,8 @@ TEST_F(LiveUpdateRefused, H5_AProgramThatEnds) {
 }
 
 TEST_F(LiveUpdateRefused, H5_AProgramThatDies) {
-  let_dummy("signal 11");
-  expect_fall_back({dummy()}, "it died of signal 11");
+  let_dummy("signal 9");
+  expect_fall_back({dummy()}, "it died of signal 9");
 }
 
 TEST_F(LiveUpdateRefused, H5_AProgramThatIsCutShort) {

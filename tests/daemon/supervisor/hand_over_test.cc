@@ -76,7 +76,7 @@ TEST_F(Becoming, OnlyWhatIsNamedStaysOpenAndNothingOfOursIsSeen) {
   const std::string script = "test -e /proc/$$/fd/" + std::to_string(passed) +
                              " || exit 1; test -e /proc/$$/fd/" + std::to_string(other) +
                              " && exit 2; env | grep -q VXENSTORED_ && exit 3; "
-                             "grep -q 'SigBlk:.0000000000000000' /proc/$$/status || exit 4; "
+                             "grep -q 'SigBlk:.0000000000000000' /proc/self/status || exit 4; "
                              "grep -q 'flags:.*0100000' /proc/$$/fdinfo/" +
                              std::to_string(passed) + " || exit 5; exit 42";
   EXPECT_EQ(become_in_child(script, {.descriptors = {"it"}}, passed), 42);
