@@ -84,7 +84,10 @@ std::string StockUpdate::go() {
   // Our ports are closed with the last descriptor of their handle.
   if (world_.hypervisor != nullptr) world_.keeper.keep(kEventsName, world_.hypervisor->event_fd());
   const auto numbers = world_.keeper.hold();
-  if (!numbers) return numbers.error().text;
+  if (!numbers) {
+    world_.keeper.go_on();  // it may hear of the hold yet
+    return numbers.error().text;
+  }
   auto problem = world_.settle();
   if (!problem) {
     if (const auto written = write(*numbers); !written) problem = written.error().text;
