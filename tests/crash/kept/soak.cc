@@ -14,9 +14,7 @@ using support::WireClient;
 using support::zstrings;
 
 // A daemon is a young process at each census, and loads what there is; its history grows.
-// The daemon's memory follows what it holds: segments that are mapped, history's caches. Whether
-// restarts add to it at an equal state is restart_leaks' question.
-constexpr Held kDaemonSlack{.descriptors = 8, .mappings = 64, .resident_kb = 96 << 10};
+constexpr Held kDaemonSlack{.descriptors = 8, .mappings = 48, .resident_kb = 24 << 10};
 constexpr Held kSupervisorSlack{.descriptors = 4, .mappings = 8, .resident_kb = 2 << 10};
 
 std::string ask(WireClient& client, std::uint32_t type, const std::string& payload) {
