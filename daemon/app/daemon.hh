@@ -145,6 +145,7 @@ class Daemon {
   std::unique_ptr<SocketServer> sockets_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::uint64_t checkpoint_rollbacks_ = 0;  ///< the server's when the running one was begun
+  Seq flushed_seq_ = 0;  ///< what records up to this one made known is in the outboxes
   std::unique_ptr<HistoryThread> history_;
   /// What the history thread reads while it writes a whole tree.
   std::optional<store::Tree> history_pin_;

@@ -81,13 +81,16 @@ void Daemon::flush() {
   if (rings_) rings_->flush();
   VXS_CRASH_POINT("events-queued");
   if (kept_ && !server_->astray()) kept_->published(released);
+  flushed_seq_ = released;
 }
 
 // Every pass, so that a rollback is told before what was appended after it counts as safe.
 void Daemon::tell_checkpointer() {
   if (!checkpointer_->busy()) return;
   if (server_->counters().rollbacks != checkpoint_rollbacks_) checkpointer_->rolled_back();
-  checkpointer_->progressed(journal_->safe_seq());
+  // Not journal_->safe_seq(), which a thread raises: a start replays no record that a checkpoint
+  // covers, so what such a record made known has to be in the outboxes before.
+  checkpointer_->progressed(flushed_seq_);
   checkpointer_->go_on();
 }
 
@@ -165,12 +168,14 @@ void Daemon::shut_down() {
   flush();
   if (history_) {
     history_->stop(kHistoryPatienceMs, [this] {
-      // Domains may end meanwhile.
+      // Domains may end meanwhile, and who watches is told by the next process at the latest.
       loop_.run_once(true);
       server_->end_of_pass();
+      flush();
       tell_checkpointer();
     });
     wait_until_safe();
+    flush();
     if (history_->durable_seq() < journal_->safe_seq()) {
       spdlog::warn("history stops at Seq {} of {}; it continues at the next start",
                    history_->durable_seq(), journal_->safe_seq());
