@@ -19,6 +19,8 @@ constexpr auto kPublishAfter = 250ms;
 constexpr std::int64_t kBusyPauseMs = 20;
 constexpr std::int64_t kIdlePauseMs = 200;
 constexpr std::int64_t kRetryPauseMs = 2000;
+/// After so long without a record what was read for the last ones is let go.
+constexpr auto kRestAfter = 1s;
 constexpr int kRecordsPerLook = 512;
 /// The commit-graph is written anew after so many commits, but not more often than this.
 constexpr std::uint64_t kGraphCommits = 1000;
@@ -200,6 +202,8 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
   auto tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
   auto oldest_unpublished = Clock::now();
   auto caught_up = Clock::now();
+  auto worked = Clock::now();
+  bool resting = false;
   bool open_pack = false;
   std::optional<store::HistoryError> error;
   const auto add = [&](const store::Record& record) {
@@ -232,6 +236,10 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
       if (lost || writer.pack_is_full()) break;
     }
     if (at_end) caught_up = Clock::now();
+    if (open_pack) {
+      worked = Clock::now();
+      resting = false;
+    }
     if (error) return fail(*error);
     if (abandoned_.load(std::memory_order_relaxed)) return true;
 
@@ -265,6 +273,10 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
         if (failed) return false;
         caught_up = Clock::now();  // what came meanwhile waited for us, not we for it
         if (more) continue;
+        if (!resting && caught_up - worked >= kRestAfter) {
+          resting = true;
+          writer.rest();
+        }
       }
       (void)rest(open_pack ? kBusyPauseMs : kIdlePauseMs);
     }

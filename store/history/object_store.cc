@@ -61,7 +61,7 @@ HistoryResult<void> ObjectStore::read(const ObjectId& id, ObjectType type, std::
 }
 
 HistoryResult<ObjectType> ObjectStore::read_any(const ObjectId& id, std::string& out) {
-  if (++reads_ > kReadsPerOpening) {
+  if (!database_ || ++reads_ > kReadsPerOpening) {
     if (const auto opened = reopen(); !opened) return tl::unexpected(opened.error());
   }
   const git_oid oid = to_git(id);

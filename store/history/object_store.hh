@@ -32,6 +32,8 @@ class ObjectStore {
   [[nodiscard]] HistoryResult<ObjectId> read_main() const;
   /// Looks at the packs afresh and lets go of removed ones. Error: kDamaged.
   [[nodiscard]] HistoryResult<void> reopen();
+  /// Lets go of all that was read and mapped; the next read opens the database again.
+  void close() noexcept { database_.reset(); }
 
  private:
   explicit ObjectStore(std::string path) : path_(std::move(path)) {}

@@ -13,8 +13,10 @@ using std::chrono::milliseconds;
 using support::WireClient;
 using support::zstrings;
 
-// A daemon is a young process at each census, and loads what there is; its history grows.
-constexpr Held kDaemonSlack{.descriptors = 8, .mappings = 48, .resident_kb = 24 << 10};
+// A daemon is a young process at each census: when its history has caught up, and has let go of
+// what it read, each has to hold what the first one held.
+constexpr milliseconds kHistoryRests{1500};
+constexpr Held kDaemonSlack{.descriptors = 4, .mappings = 16, .resident_kb = 12 << 10};
 constexpr Held kSupervisorSlack{.descriptors = 4, .mappings = 8, .resident_kb = 2 << 10};
 
 std::string ask(WireClient& client, std::uint32_t type, const std::string& payload) {
@@ -126,6 +128,7 @@ void Soak::census() {
     compare_pairs(client);
     compare_status(client);
   }
+  let_history_rest();
   sample_resources();
   ++censuses_;
   crowd_->set_quiet(false);
@@ -179,6 +182,19 @@ void Soak::compare_status(WireClient& client) {
                             (killer_->connected() ? 1 : 0) + (toolstack_ ? 1 : 0) + 1);
   expect("watches", crowd_->watches() + (toolstack_ ? Toolstack::kWatches : 0));
   expect("transactions", 0);
+}
+
+void Soak::let_history_rest() {
+  const Time begin = Clock::now();
+  while (true) {
+    WireClient client(host_.socket_path());
+    if (status_number(client, "history-lag") == 0) break;
+    if (Clock::now() - begin > 2 * crowd_->board().patience) {
+      throw Violation("the history does not catch up");
+    }
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+  std::this_thread::sleep_for(kHistoryRests);
 }
 
 void Soak::sample_resources() {

@@ -38,6 +38,7 @@ class Soak {
   [[nodiscard]] bool is_quiet() const;
   void compare_pairs(support::WireClient& client);
   void compare_status(support::WireClient& client);
+  void let_history_rest();
   void sample_resources();
 
   Options options_;

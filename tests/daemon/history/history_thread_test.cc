@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -63,6 +65,23 @@ class HistoryThreadTest : public testing::Test {
                                  }});
   }
 
+  // Files of the repository that this process maps.
+  [[nodiscard]] std::size_t mapped() const {
+    std::ifstream maps("/proc/self/maps");
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find(dir_.path() + "/history.git") != std::string::npos) ++count;
+    }
+    return count;
+  }
+
+  [[nodiscard]] static bool eventually(const std::function<bool()>& holds) {
+    for (int i = 0; i < 20'000 && !holds(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return holds();
+  }
+
   support::TempDir dir_{"/dev/shm"};
   std::unique_ptr<store::Env> env_ = store::make_posix_env();
   store::PermTable perms_;
@@ -85,6 +104,22 @@ TEST_F(HistoryThreadTest, StopWithPatienceMakesEverythingVisible) {
   EXPECT_EQ(thread->durable_seq(), 2000U);
   thread.reset();
   EXPECT_EQ(durable_, 2000U);
+}
+
+// Tens of megabytes of maps and delta bases, for as long as nobody wrote anything.
+TEST_F(HistoryThreadTest, Bug_WhatWasReadForTheLastRecordsIsLetGoAtRest) {
+  commit(100);
+  auto thread = make();
+  thread->start(0, 0);
+  thread->stop(60'000, [] {});
+  thread = make();
+  thread->start(0, 0);
+  commit(1);  // it reads the tree this is to change
+  EXPECT_TRUE(eventually([&] { return mapped() > 0; }));
+  EXPECT_TRUE(eventually([&] { return durable_ == 101 && mapped() == 0; }));
+  commit(1);
+  EXPECT_TRUE(eventually([&] { return durable_ == 102; }));
+  thread->stop(60'000, [] {});
 }
 
 // It went on to the end of the journal, however far that was, and the daemon's stop with it.
