@@ -32,7 +32,7 @@ std::optional<ControlResult> LiveUpdate::run(Connection& requester, const protoc
   const std::string_view what = args.front();
   args = args.subspan(1);
   if (what == "-s") return start(requester, header, args);
-  if (what == "-a" && args.empty()) return abort();
+  if (what == "-a" && args.empty()) return give_up();
   if (what == "-f" && args.size() == 1) return set_file(requester, args[0]);
   if (what == "-c" && args.size() == 1) return set_command_line(requester, args[0]);
   return tl::unexpected(Error::kInval);
@@ -60,7 +60,7 @@ ControlResult LiveUpdate::set_command_line(const Connection& requester, std::str
   return "OK";
 }
 
-ControlResult LiveUpdate::abort() {
+ControlResult LiveUpdate::give_up() {
   if (!session_) return kNoneActive;
   if (parked_) {
     host_->cancel();

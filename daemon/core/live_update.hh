@@ -88,7 +88,7 @@ class LiveUpdate {
   };
   [[nodiscard]] ControlResult set_file(const Connection& requester, std::string_view file);
   [[nodiscard]] ControlResult set_command_line(const Connection& requester, std::string_view line);
-  [[nodiscard]] ControlResult abort();
+  [[nodiscard]] ControlResult give_up();
   [[nodiscard]] std::optional<ControlResult> start(Connection& requester,
                                                    const protocol::Header& header,
                                                    ControlArgs args);
