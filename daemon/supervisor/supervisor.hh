@@ -52,7 +52,8 @@ struct Options {
 /// the service manager. Errors (nothing was started then): no such binary, system calls.
 [[nodiscard]] process::StartResult<int> run(const Options& options);
 
-/// One thread. What it does is all in supervisor.cc, in the order in which it happens.
+/// One thread. What it does from day to day is in supervisor.cc, in the order in which it happens;
+/// how one program follows another in supervisor_update.cc.
 class Supervisor {
  public:
   [[nodiscard]] static process::StartResult<Supervisor> create(const Options& options);

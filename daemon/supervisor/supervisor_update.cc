@@ -1,0 +1,94 @@
+// How one program follows another: a live update tries the next one and may go back to the one
+// before (message.hh has the sequence), a hot swap leaves this process to another program.
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "daemon/supervisor/supervisor.hh"
+
+namespace vxs::supervisor {
+
+using namespace std::chrono_literals;
+
+// --- hot swap ----------------------------------------------------------------
+
+/// From HELD on nothing is kept that the daemon does not know.
+void Supervisor::hold(bool held) {
+  held_ = held;
+  if (!held) return;
+  for (const auto& [name, fd] : kept_) {
+    channel_.queue(Message{
+        .type = MessageType::kNumber, .value = static_cast<std::uint64_t>(fd.get()), .name = name});
+  }
+  channel_.queue(Message{.type = MessageType::kHeld});
+}
+
+/// The daemon ended, and left everything ready for another program.
+void Supervisor::hand_over() {
+  const HandOver order = *std::exchange(hand_over_, std::nullopt);
+  const auto find_kept = [this](const std::string& name) { return find(name); };
+  spdlog::info("supervisor: becoming {}", order.file);
+  if (manager_.active()) {
+    // It is not the program that tells of itself any more, and nobody else may hold its clients.
+    for (const auto& [name, fd] : kept_) manager_.remove(name);
+    manager_.say("WATCHDOG_USEC=0");
+    manager_.send_pending(find_kept);
+  }
+  const auto error = become(order, find_kept);
+  spdlog::error("supervisor: {}; starting the daemon again", error.text);
+  for (const auto& [name, fd] : kept_) manager_.store(name);
+  backoff_ = 0ms;
+  retry_later();
+}
+
+// --- live update -------------------------------------------------------------
+
+void Supervisor::exec(Message& message) {
+  auto words = std::exchange(words_, {});
+  // Without the program, the daemon that ends now is started again, and sees that it was not tried.
+  if (!message.fd || words.empty() || previous_) {
+    spdlog::error("supervisor: an order to start another program is not complete");
+    return;
+  }
+  Program named{Binary(std::move(message.fd)), std::move(words)};
+  if ((message.flags & kInUse) != 0) {
+    program_ = std::move(named);
+    return;
+  }
+  next_ = std::move(named);
+  patience_ = std::chrono::microseconds(message.value);
+}
+
+void Supervisor::try_next() {
+  spdlog::info("supervisor: live update: starting {}", next_->binary.path());
+  previous_ = std::exchange(program_, std::move(*next_));
+  next_.reset();
+  start_flags_ = kUpdateTrial;
+  trial_until_ = Clock::now() + patience_;
+  timed_out_ = false;
+  backoff_ = 0ms;
+  start_child();
+}
+
+void Supervisor::taken_over() {
+  if (!previous_) return;
+  previous_.reset();
+  trial_until_.reset();
+  spdlog::info("supervisor: live update: {} took over", program_.binary.path());
+}
+
+void Supervisor::fall_back(int status) {
+  program_ = std::move(*previous_);
+  previous_.reset();
+  trial_until_.reset();
+  spdlog::error("supervisor: the live update failed ({}); starting {} again",
+                timed_out_ ? "the new program did not take over in time" : describe_status(status),
+                program_.binary.path());
+  previous_status_ = status;
+  start_flags_ = kUpdateFailed;
+  if (timed_out_) start_flags_ = kUpdateFailed + kUpdateTimedOut;
+  backoff_ = 0ms;
+  start_child();
+}
+
+}  // namespace vxs::supervisor
