@@ -1,6 +1,7 @@
 #include "daemon/supervisor/service_manager.hh"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -165,6 +166,19 @@ void ServiceManager::send_pending(const FindDescriptor& find) {
                       std::strerror(error));
     }
   }
+}
+
+bool ServiceManager::send_all(const FindDescriptor& find, std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + patience;
+  for (send_pending(find); has_pending(); send_pending(find)) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    if (left.count() <= 0) return false;
+    // Without a socket, too, it is worth another try in a moment.
+    pollfd writable{fd(), POLLOUT, 0};
+    (void)::poll(&writable, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 100)));
+  }
+  return true;
 }
 
 }  // namespace vxs::supervisor

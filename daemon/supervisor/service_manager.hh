@@ -45,6 +45,8 @@ class ServiceManager {
   [[nodiscard]] bool has_pending() const noexcept { return !queue_.empty(); }
   /// Connects if need be (a manager may be away for a moment) and sends what is taken.
   void send_pending(const FindDescriptor& find);
+  /// The same until nothing is pending, or so much time is over: false then.
+  [[nodiscard]] bool send_all(const FindDescriptor& find, std::chrono::milliseconds patience);
 
  private:
   struct Order {

@@ -10,6 +10,13 @@ namespace vxs::supervisor {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// For a service manager that is busy, at a hot swap.
+constexpr auto kManagerPatience = 2s;
+
+}  // namespace
+
 // --- hot swap ----------------------------------------------------------------
 
 /// From HELD on nothing is kept that the daemon does not know.
@@ -32,7 +39,12 @@ void Supervisor::hand_over() {
     // It is not the program that tells of itself any more, and nobody else may hold its clients.
     for (const auto& [name, fd] : kept_) manager_.remove(name);
     manager_.say("WATCHDOG_USEC=0");
-    manager_.send_pending(find_kept);
+    if (!manager_.send_all(find_kept, kManagerPatience)) {
+      spdlog::warn(
+          "supervisor: the service manager does not read: clients that {} closes may wait for "
+          "their end until the service does",
+          order.file);
+    }
   }
   const auto error = become(order, find_kept);
   spdlog::error("supervisor: {}; starting the daemon again", error.text);

@@ -131,7 +131,8 @@ class FakeDaemon {
     if (got <= 0) return end(name);
     if (got < static_cast<ssize_t>(sizeof(packet))) return;
     const bool is_last = packet.ask == Ask::kExit || packet.ask == Ask::kDie ||
-                         packet.ask == Ask::kKeepAndDie || packet.ask == Ask::kHangUp;
+                         packet.ask == Ask::kKeepAndDie || packet.ask == Ask::kHangUp ||
+                         packet.ask == Ask::kSwap;
     if (is_last) {
       (void)!::recv(fd, &packet, sizeof(packet), MSG_DONTWAIT);
       return carry_out_last(name, packet);
@@ -143,6 +144,13 @@ class FakeDaemon {
 
   void carry_out_last(const std::string& name, const Packet& packet) {
     if (packet.ask == Ask::kHangUp) return end(name);
+    if (packet.ask == Ask::kSwap) {
+      const bool swapped =
+          keeper_->hold() &&
+          keeper_->hand_over({.file = packet.value == 1 ? "/bin/sleep" : "/nonexistent",
+                              .arguments = {"sleep", "60"}});
+      ::_exit(swapped ? 0 : 1);
+    }
     if (packet.ask == Ask::kExit) ::_exit(static_cast<int>(packet.value));
     if (packet.ask == Ask::kDie) ::raise(static_cast<int>(packet.value));
     // By then something of the supervisor's lies unread in the socket.

@@ -27,6 +27,7 @@ enum class Ask : std::uint32_t {
   kDeaths,       // of supervisors it saw
   kPending,      // 1 while something for the supervisor is queued
   kHangUp,       // ends this connection, as a daemon does; no answer
+  kSwap,         // hands over to another program, that sleeps (1) or is not there (0); no answer
 };
 
 /// One request, and its answer: same ask, same sequence, the value asked for.

@@ -173,6 +173,38 @@ TEST_F(SupervisorUnderSystemd, ASystemdThatDoesNotReadStallsNobody) {
   EXPECT_EQ(systemd_.unknown, 0U);
 }
 
+// Who goes on for us keeps nothing at systemd, and a client's end would not be seen while another
+// copy of its socket is there. The store's removal came after what fitted into systemd's queue.
+TEST_F(SupervisorUnderSystemd, Bug_AHotSwapLeavesNothingInTheStoreOfASystemdThatIsBusy) {
+  Supervised supervised(launch());
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(std::make_unique<Client>(supervised.socket()));
+    ASSERT_EQ(clients.back()->ask(Ask::kPing, 1), 1U);
+  }
+  ASSERT_TRUE(store_has(51));
+  clients.front()->send(Ask::kSwap, 1);
+  std::this_thread::sleep_for(milliseconds(300));
+  ASSERT_TRUE(store_has(0));
+  ASSERT_TRUE(eventually([&] { return said("WATCHDOG_USEC=0") == 1; }));
+  EXPECT_EQ(systemd_.unknown, 0U);
+  for (const auto& client : clients) ASSERT_TRUE(client->closed());
+  EXPECT_FALSE(supervised.wait(milliseconds(0)));  // it is the other program now
+}
+
+TEST_F(SupervisorUnderSystemd, AHotSwapThatFailsStoresEverythingAgain) {
+  Supervised supervised(launch());
+  Client client(supervised.socket());
+  ASSERT_EQ(client.ask(Ask::kPing, 1), 1U);
+  ASSERT_TRUE(store_has(2));
+  Client other(supervised.socket());
+  other.send(Ask::kSwap, 0);
+  ASSERT_TRUE(eventually([&] { return supervised.starts() == 2; }));
+  EXPECT_EQ(client.ask(Ask::kPing, 2), 2U);
+  EXPECT_EQ(client.ask(Ask::kInherited), 3U);
+  EXPECT_TRUE(store_has(3));
+}
+
 TEST_F(SupervisorUnderSystemd, TheWatchdogIsToldBySupervisorAndDaemonIsWatchedByIt) {
   Supervised supervised(launch({{"WATCHDOG_USEC", "2000000"}}));
   Client client(supervised.socket());
