@@ -5,13 +5,11 @@
 
 #include "daemon/app/daemon.hh"
 #include "daemon/app/version.hh"
+#include "daemon/hypervisor/xen_hypervisor.hh"
 #include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
-
-/// At the supervisor.
-constexpr const char* kEventsName = "evtchn";
 
 /// How the daemon before ended, as wait(2) tells.
 std::string describe_end(int status) {

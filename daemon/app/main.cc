@@ -7,8 +7,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -145,12 +147,22 @@ int supervise(int argc, char** argv, const std::string& directory, process::Star
   return *ended;
 }
 
-std::vector<daemon::DomainInfo> living_domains(const config::Config& config) {
-  if (!process::find_xen(config.xen).present) return {};
+std::optional<swap::XenNow> ask_xen(const config::Config& config) {
+  if (!process::find_xen(config.xen).present) return std::nullopt;
   const auto list = daemon::DomainList::open();
-  const auto all = list ? list->all() : daemon::HypervisorResult<std::vector<daemon::DomainInfo>>();
-  if (!list) spdlog::error("live update: {}", list.error());
-  return all.value_or(std::vector<daemon::DomainInfo>());
+  if (!list) {
+    spdlog::error("live update: {}", list.error());
+    return std::nullopt;
+  }
+  auto domains = list->all();
+  auto channels = list->event_channels();
+  if (!domains || !channels) {
+    spdlog::error("live update: Xen does not say what there is: {}",
+                  std::strerror(domains ? channels.error() : domains.error()));
+  }
+  return swap::XenNow{
+      .domains = std::move(domains).value_or(std::vector<daemon::DomainInfo>()),
+      .channels = std::move(channels).value_or(std::vector<daemon::EventChannel>())};
 }
 
 /// -U: goes on for the C daemon this process was (H7). There is no READY, no socket to make and
@@ -174,7 +186,7 @@ int take_over(int argc, char** argv, const config::Config& config, const std::st
                                .tree = daemon::initial_tree(stats, perms, config.control_domid),
                                .boot_id = daemon::boot_id(),
                                .time_us = daemon::SystemClock().wall_us(),
-                               .domains = living_domains(config)});
+                               .xen = ask_xen(config)});
   if (!taken) {
     spdlog::critical(
         "live update: {}. The daemon before is gone, and this one cannot go on for it; its state "

@@ -9,6 +9,8 @@
 
 #include "daemon/app/update_note.hh"
 #include "daemon/app/version.hh"
+#include "daemon/core/live_update_words.hh"
+#include "daemon/hypervisor/xen_hypervisor.hh"
 #include "daemon/logging/log.hh"
 #include "daemon/process/daemon_form.hh"
 #include "daemon/supervisor/message.hh"
@@ -25,14 +27,13 @@ using store::migration::LiveConnection;
 namespace {
 
 constexpr const char* kListenName = "listen";
-constexpr const char* kEventsName = "evtchn";
 
 }  // namespace
 
-std::optional<std::string> StockUpdate::begin(const UpdateOrder& order, process::Descriptor) {
-  if (order.version && (*order.version < 1 || *order.version > 2)) {
-    return fmt::format("There is no version {} of the state stream.", *order.version);
-  }
+std::optional<std::string> StockUpdate::begin(const UpdateOrder& order,
+                                              process::Descriptor binary) {
+  // It would end itself, and everything with it.
+  if (order.version == 2U && !swap::reads_version_2(binary.get())) return kVersionNotSupported;
   if (auto obstacle = world_.obstacle(); !obstacle.empty()) return obstacle;
   order_ = order;
   begun_us_ = world_.server.clock().monotonic_us();

@@ -44,7 +44,7 @@ class StockUpdate final : public HotSwap {
   explicit StockUpdate(World world) : world_(std::move(world)) {}
 
   // --- HotSwap -----------------------------------------------------------------
-  /// Refused: a version that is none, and where there can be no live update now.
+  /// Refused: a version that the file does not know, and where there can be no live update now.
   [[nodiscard]] std::optional<std::string> begin(const UpdateOrder& order,
                                                  process::Descriptor binary) override;
   /// Transactions may begin again.

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "daemon/core/live_update_words.hh"
 #include "daemon/core/server.hh"
 
 namespace vxs::daemon {
@@ -96,6 +97,8 @@ std::optional<ControlResult> LiveUpdate::start(Connection& requester,
       return tl::unexpected(Error::kInval);
     }
   }
+  // The session goes on, as it does in the C daemon.
+  if (order.version && (*order.version < 1 || *order.version > 2)) return kVersionNotSupported;
   std::optional<std::string> refused;
   if (requester.peer().ring) {
     // A ring has no place for a request that is answered by another program.

@@ -74,6 +74,19 @@ std::string failed(std::string_view what) {
 
 }  // namespace
 
+std::optional<std::string> check_event_device(int fd) {
+  const std::string name = "descriptor " + std::to_string(fd);
+  process::Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return name + " is not open: " + std::strerror(errno);
+  const std::unique_ptr<xenevtchn_handle, int (*)(xenevtchn_handle*)> events(
+      xenevtchn_fdopen(nullptr, copy.get(), 0), &xenevtchn_close);
+  if (events) (void)copy.release();  // the handle's
+  // Port 0 is nobody's, which the device says in words that no other file has for this.
+  const bool says_so = events && xenevtchn_notify(events.get(), 0) != 0 && errno == ENOTCONN;
+  if (says_so) return std::nullopt;
+  return name + " is no event-channel device";
+}
+
 void XenHypervisor::CloseEvents::operator()(xenevtchn_handle* handle) const noexcept {
   (void)xenevtchn_close(handle);
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/hypervisor/domain_list.hh"
@@ -15,6 +16,13 @@ struct xenevtchn_handle;
 struct xengntdev_handle;
 
 namespace vxs::daemon {
+
+/// The name of Hypervisor::event_fd() at the supervisor.
+inline constexpr const char* kEventsName = "evtchn";
+
+/// Nothing if `fd` is an open event-channel device; else what is wrong with it, for the operator.
+/// It stays the caller's, and what is bound with it stays so.
+[[nodiscard]] std::optional<std::string> check_event_device(int fd);
 
 /// One thread, the loop's.
 class XenHypervisor final : public Hypervisor {

@@ -1,10 +1,13 @@
 #include "daemon/swap/give_back.hh"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "daemon/core/connection.hh"
+#include "daemon/core/live_update_words.hh"
 #include "daemon/swap/take_over.hh"
 #include "store/journal/format.hh"
 
@@ -130,6 +133,23 @@ std::vector<std::string> stock_command(const config::Config& config, bool in_for
   }
   words.emplace_back(kLiveUpdate);
   return words;
+}
+
+bool reads_version_2(int fd) {
+  constexpr std::string_view kSays = daemon::kVersionNotSupported;
+  constexpr std::size_t kPiece = std::size_t{1} << 16;
+  constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;  // some 200 KiB are usual
+  std::string window;
+  for (std::uint64_t at = 0; at < kMostBytes;) {
+    std::string piece(kPiece, '\0');
+    const ssize_t got = ::pread(fd, piece.data(), piece.size(), static_cast<off_t>(at));
+    if (got <= 0) return false;
+    window.append(piece, 0, static_cast<std::size_t>(got));
+    if (window.find(kSays) != std::string::npos) return true;
+    window.erase(0, window.size() - std::min(window.size(), kSays.size() - 1));
+    at += static_cast<std::uint64_t>(got);
+  }
+  return false;
 }
 
 StartResult<store::migration::Exported> write_stream(const Estate& estate) {

@@ -28,6 +28,10 @@ namespace vxs::swap {
     const config::Config& config, bool in_foreground, const std::string& file,
     const std::optional<std::string>& command_line);
 
+/// Whether the program in `fd` reads streams of version 2: whether what C daemons that do so say of
+/// other versions (since 4.21, with version 2) is in the file. False also if it cannot be read.
+[[nodiscard]] bool reads_version_2(int fd);
+
 /// What there is to give back, with nothing moving any more.
 struct Estate {
   const config::Config& config;

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "daemon/core/connection.hh"
+#include "daemon/hypervisor/xen_hypervisor.hh"
 #include "daemon/loop/kept_connections.hh"
 #include "daemon/process/directories.hh"
 #include "daemon/process/file_lock.hh"
@@ -116,13 +117,31 @@ class TakeOver {
     auto imported =
         store::migration::import_state(stream, options, beginning_.perms, beginning_.tree);
     if (!imported) return start_error(out_.stream + ": " + imported.error().message);
-    store::migration::settle_with_sockets(beginning_.tree, options, *imported);
     imported_ = std::move(*imported);
-    for (const daemon::DomainInfo& info : beginning_.domains) identify(info);
+    if (beginning_.xen) find_ports(beginning_.xen->channels);
+    store::migration::settle_live(beginning_.tree, options, imported_);
+    if (beginning_.xen) {
+      for (const daemon::DomainInfo& info : beginning_.xen->domains) identify(info);
+    }
     if (const auto wrong = check_socket(imported_.descriptors.socket_fd, true)) {
       return start_error(out_.stream + ": the listening socket: " + *wrong);
     }
     return {};
+  }
+
+  /// The other end of what the daemon before had bound is surer than what nodes say of it.
+  void find_ports(const std::vector<daemon::EventChannel>& channels) {
+    for (const LiveConnection& one : imported_.connections) {
+      if (!one.ring || one.local_port == 0) continue;
+      const auto found = std::lower_bound(channels.begin(), channels.end(), one.local_port,
+                                          [](const daemon::EventChannel& channel,
+                                             daemon::Port port) { return channel.local < port; });
+      if (found == channels.end() || found->local != one.local_port) continue;
+      if (found->kind != daemon::EventChannel::Kind::kInterdomain || found->domid != *one.ring) {
+        continue;
+      }
+      imported_.system.domains[*one.ring].remote_port = found->remote;
+    }
   }
 
   /// The daemon before served this domain until a moment ago, so it is the life there is.
@@ -141,7 +160,10 @@ class TakeOver {
     std::uint64_t number = first_client_number();
     for (const LiveConnection& one : imported_.connections) {
       meta_.last_connection = std::max(meta_.last_connection, one.id);
-      if (one.ring) continue;
+      if (one.ring) {
+        if (!add_ring(one)) store::migration::freeze_if_half_read(one, imported_);
+        continue;
+      }
       if (auto wrong = add(one, number)) {
         note(fmt::format("connection {} ends here: {}", one.id, *wrong));
         imported_.system.connections.erase(one.id);
@@ -177,6 +199,39 @@ class TakeOver {
                        client.output.size());
   }
 
+  /// Its indices are in its page: where they are when nothing is being moved, the ring goes on.
+  /// False: there is no room for it, or for what is on its way.
+  bool add_ring(const LiveConnection& ring) {
+    if (!beginning_.xen) return false;
+    const auto& domain = imported_.system.domains[*ring.ring];
+    const auto slot =
+        area_->open_slot({.connection = ring.id,
+                          .kind = daemon::WireKind::kRing,
+                          .descriptor = 0,
+                          .peer = {.domid = *ring.ring,
+                                   .pid = 0,
+                                   .uid = 0,
+                                   .features = domain.features.value_or(daemon::kOfferedFeatures),
+                                   .command = {}},
+                          .ring_begun = meta_.seq});
+    if (!slot) return false;
+    if (fill_slot(ring, **slot)) return true;
+    area_->close_slot(**slot);
+    return false;
+  }
+
+  /// With them all ports stay bound, and no event is lost.
+  void keep_events(std::set<int>& wanted) {
+    if (!beginning_.xen) return;
+    const int fd = imported_.descriptors.event_fd;
+    if (const auto wrong = daemon::check_event_device(fd)) {
+      note("the event channels are bound anew: " + *wrong);
+      return;
+    }
+    wanted.insert(fd);
+    out_.descriptors.emplace_back(daemon::kEventsName, fd);
+  }
+
   StartResult<void> write_state() {
     if (old_is_damaged_) set_aside();
     meta_.boot_id = beginning_.boot_id;
@@ -201,8 +256,8 @@ class TakeOver {
   }
 
   void keep_descriptors() {
-    // Rings are bound anew: our ports end with the last descriptor of the old handle.
     std::set<int> wanted = sockets_;
+    keep_events(wanted);
     wanted.insert(imported_.descriptors.socket_fd);
     out_.descriptors.emplace_back(kListenName, imported_.descriptors.socket_fd);
     close_others(wanted);

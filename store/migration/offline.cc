@@ -38,55 +38,57 @@ std::optional<std::array<std::uint8_t, 16>> handle_in(std::string_view text) noe
   return handle;
 }
 
+void note(Imported& imported, std::string sentence) {
+  if (imported.notes.size() < kMaxImportNotes) imported.notes.push_back(std::move(sentence));
+}
+void note(Imported& imported, DomId domid, std::string_view sentence) {
+  note(imported, "domain " + std::to_string(domid) + ": " + std::string(sentence));
+}
+
+void drop_watches(Imported& imported, ConnectionId id) {
+  const auto session = imported.system.connections.find(id);
+  if (session == imported.system.connections.end()) return;
+  imported.watches -= session->second.watches.size();
+  imported.system.connections.erase(session);
+}
+
 class Offline {
  public:
   Offline(const Tree& tree, const ImportOptions& options, Imported& imported)
       : tree_(tree), options_(options), imported_(imported) {}
 
-  void run(bool sockets_stay) {
-    online_ = sockets_stay;
+  void run() {
+    end_connections();
+    identify_all();
+  }
+  void run_live() {
+    live_ = true;
+    identify_all();
+  }
+
+ private:
+  void end_connections() {
     std::vector<LiveConnection> staying;
     std::uint64_t sockets = 0;
     for (LiveConnection& one : imported_.connections) {
-      if (!one.ring && !sockets_stay) {
+      if (!one.ring) {
         ++sockets;
-        drop_watches(one.id);
+        drop_watches(imported_, one.id);
         continue;
       }
-      if (one.ring) freeze_if_half_read(one);
+      freeze_if_half_read(one, imported_);
       staying.push_back(std::move(one));
     }
     imported_.connections = std::move(staying);
-    if (sockets != 0) note(std::to_string(sockets) + " socket connections end here");
+    if (sockets != 0) note(imported_, std::to_string(sockets) + " socket connections end here");
+  }
+
+  void identify_all() {
     for (auto& [domid, domain] : imported_.system.domains) {
       const bool permanent =
           domid == 0 || domid == options_.store_domid || domid == options_.control_domid;
       if (!permanent) identify(domid, domain);
     }
-  }
-
- private:
-  void note(std::string sentence) {
-    if (imported_.notes.size() < kMaxImportNotes) imported_.notes.push_back(std::move(sentence));
-  }
-  void note(DomId domid, std::string_view sentence) {
-    note("domain " + std::to_string(domid) + ": " + std::string(sentence));
-  }
-
-  void drop_watches(ConnectionId id) {
-    const auto session = imported_.system.connections.find(id);
-    if (session == imported_.system.connections.end()) return;
-    imported_.watches -= session->second.watches.size();
-    imported_.system.connections.erase(session);
-  }
-
-  void freeze_if_half_read(const LiveConnection& ring) {
-    if (ring.input.empty() && ring.output.empty()) return;
-    drop_watches(ring.id);
-    imported_.system.connections[ring.id].frozen = true;
-    note(*ring.ring,
-         "requests or answers were on their way; its ring rests until it is introduced "
-         "again");
   }
 
   [[nodiscard]] std::optional<std::string_view> value_of(DomId domid, std::string_view name) const {
@@ -101,22 +103,23 @@ class Offline {
   void identify(DomId domid, SystemState::DomainState& domain) {
     if (const auto handle = handle_in(value_of(domid, "/vm").value_or(""))) {
       domain.handle = *handle;
-    } else if (domain.unique_id == 0 && !online_) {
-      note(domid,
+    } else if (domain.unique_id == 0 && !live_) {
+      note(imported_, domid,
            "no /vm says which life of this domid it is: a daemon on Xen will take it for one "
            "that ended");
     }
     if (!domain.introduced) return;
-    const auto port = number_in<std::uint32_t>(value_of(domid, "/store/port").value_or(""));
     domain.gfn =
         number_in<std::uint64_t>(value_of(domid, "/store/ring-ref").value_or("")).value_or(0);
+    if (domain.remote_port != 0) return;
+    const auto port = number_in<std::uint32_t>(value_of(domid, "/store/port").value_or(""));
     if (port && *port != 0) {
       domain.remote_port = *port;
       return;
     }
-    note(domid,
+    note(imported_, domid,
          "no store/port says which event channel its ring has; it is to be introduced again");
-    drop_watches(domain.connection);
+    drop_watches(imported_, domain.connection);
     std::erase_if(imported_.connections,
                   [&](const LiveConnection& one) { return one.id == domain.connection; });
     domain.introduced = false;
@@ -127,17 +130,25 @@ class Offline {
   const Tree& tree_;
   const ImportOptions& options_;
   Imported& imported_;
-  bool online_ = false;
+  bool live_ = false;
 };
 
 }  // namespace
 
 void settle_offline(const Tree& tree, const ImportOptions& options, Imported& imported) {
-  Offline(tree, options, imported).run(false);
+  Offline(tree, options, imported).run();
 }
 
-void settle_with_sockets(const Tree& tree, const ImportOptions& options, Imported& imported) {
-  Offline(tree, options, imported).run(true);
+void settle_live(const Tree& tree, const ImportOptions& options, Imported& imported) {
+  Offline(tree, options, imported).run_live();
+}
+
+void freeze_if_half_read(const LiveConnection& ring, Imported& imported) {
+  if (ring.input.empty() && ring.output.empty()) return;
+  drop_watches(imported, ring.id);
+  imported.system.connections[ring.id].frozen = true;
+  note(imported, *ring.ring,
+       "requests or answers were on their way; its ring rests until it is introduced again");
 }
 
 }  // namespace vxs::store::migration

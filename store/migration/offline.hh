@@ -1,5 +1,5 @@
 // What is left of an import when not everything in it goes on: nothing but the state (`vxs
-// import`), or the sockets too (live update from the C daemon).
+// import`), or the connections too (live update from the C daemon).
 #pragma once
 
 #include "store/migration/import_state.hh"
@@ -18,8 +18,13 @@ namespace vxs::store::migration {
 /// The permanent domains need none of this.
 void settle_offline(const Tree& tree, const ImportOptions& options, Imported& imported);
 
-/// The same where this process has the descriptors: sockets and their watches stay. A domain that
+/// The same where this process has the descriptors: every connection stays, with its watches and
+/// with what is on its way. An event channel that is known already is left as it is. A domain that
 /// no node identifies is not noted: there may be a Xen to ask.
-void settle_with_sockets(const Tree& tree, const ImportOptions& options, Imported& imported);
+void settle_live(const Tree& tree, const ImportOptions& options, Imported& imported);
+
+/// Of a ring that cannot go on with what is on its way: its watches go, it is frozen, and noted.
+/// One with nothing on its way is left as it is.
+void freeze_if_half_read(const LiveConnection& ring, Imported& imported);
 
 }  // namespace vxs::store::migration

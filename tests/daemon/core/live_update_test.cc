@@ -113,6 +113,17 @@ TEST_F(LiveUpdate, H4_TheOrderSaysWhatWasAskedFor) {
   EXPECT_EQ(ask(one, "-s"), "Not in live-update session.") << "a refusal ends it";
 }
 
+TEST_F(LiveUpdate, H4_AVersionThatIsNoneIsRefusedAndTheSessionGoesOn) {
+  ASSERT_EQ(ask(one, "-f", "/new"), "OK");
+  for (const char* version : {"0", "3", "-1", "4294967298", "garbage", ""}) {
+    EXPECT_EQ(ask(one, "-s", "-v", version), "Migration stream version not supported.") << version;
+  }
+  EXPECT_EQ(ask(one, "-s", "-v"), "EINVAL");
+  EXPECT_THAT(host.orders, IsEmpty());
+  host.refusal = "Not today.";
+  EXPECT_EQ(ask(one, "-s", "-v", "1"), "Not today.");
+}
+
 TEST_F(LiveUpdate, H5_L12_StartIsAnsweredWhenItIsOverAndNothingElseBefore) {
   start_one(one);
   EXPECT_FALSE(server.ready_for(one));

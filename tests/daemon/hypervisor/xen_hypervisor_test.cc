@@ -163,6 +163,27 @@ TEST_F(XenHypervisorTest, AKeptDescriptorBringsItsPortsAlong) {
   machine().destroy(7);
 }
 
+TEST_F(XenHypervisorTest, H8_AnEventChannelDeviceIsToldFromOtherDescriptors) {
+  const auto domain = machine().create_domain(7);
+  const auto ring = xen->bind_interdomain(7, domain.store_port);
+  ASSERT_TRUE(ring);
+  EXPECT_EQ(xen->next_pending(), *ring);
+  EXPECT_EQ(check_event_device(xen->event_fd()), std::nullopt);
+  xen->unmask(*ring);
+  ASSERT_TRUE(machine().machine().send(7, domain.store_port));
+  EXPECT_EQ(xen->next_pending(), *ring) << "what is bound stays bound";
+  int pipe[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
+  const process::Descriptor in(pipe[0]);
+  const process::Descriptor out(pipe[1]);
+  EXPECT_EQ(check_event_device(in.get()),
+            "descriptor " + std::to_string(in.get()) + " is no event-channel device");
+  EXPECT_EQ(check_event_device(-1), "descriptor -1 is not open: Bad file descriptor");
+  EXPECT_EQ(::fcntl(in.get(), F_GETFD), FD_CLOEXEC) << "it stays the caller's";
+  xen.reset();
+  machine().destroy(7);
+}
+
 TEST_F(XenHypervisorTest, WhatNobodyClaimsOfAKeptDescriptorIsUnbound) {
   const auto domain = machine().create_domain(7);
   ASSERT_TRUE(xen->bind_interdomain(7, domain.store_port));

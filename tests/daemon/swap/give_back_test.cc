@@ -1,8 +1,13 @@
 // What a C daemon is started with (H5, H7).
 #include "daemon/swap/give_back.hh"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/process/descriptor.hh"
 
 namespace vxs::swap {
 namespace {
@@ -35,6 +40,27 @@ TEST(StockCommand, H4_ACommandLineOfTheOperatorsReplacesAllOfIt) {
               ElementsAre("/x/xenstored", "-E", "5", "-K", "-U"));
   EXPECT_THAT(stock_command(config, true, "/x/xenstored", "-U -K"),
               ElementsAre("/x/xenstored", "-U", "-K"));
+}
+
+TEST(ReadsVersion2, H8_WhatDaemonsWithItSayIsLookedForInTheFile) {
+  const std::string says = "Migration stream version not supported.";
+  const auto reads = [](const std::string& content) {
+    const process::Descriptor file(::memfd_create("program", MFD_CLOEXEC));
+    EXPECT_EQ(::write(file.get(), content.data(), content.size()),
+              static_cast<ssize_t>(content.size()));
+    return reads_version_2(file.get());
+  };
+  EXPECT_TRUE(reads("ELF" + says + '\0'));
+  for (const std::size_t front : {65'000U, 65'520U, 65'535U, 65'536U, 200'000U}) {
+    EXPECT_TRUE(reads(std::string(front, 'x') + says)) << front;
+  }
+  EXPECT_FALSE(reads(says.substr(1)));
+  EXPECT_FALSE(reads(""));
+  EXPECT_FALSE(reads_version_2(-1));
+  const process::Descriptor packaged(
+      ::open("/usr/lib/xen-4.17/bin/xenstored", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(packaged);
+  EXPECT_FALSE(reads_version_2(packaged.get()));
 }
 
 TEST(AnswerOk, H5_TheRequestLeavesTheInputAndItsAnswerIsTheLastOutput) {

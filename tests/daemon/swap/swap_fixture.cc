@@ -1,5 +1,7 @@
 #include "tests/daemon/swap/swap_fixture.hh"
 
+#include <gmock/gmock.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +29,21 @@ FakeGuest SwapFixture::guest(std::uint32_t domid) {
   EXPECT_EQ(write(dom0, home + "/store/port", std::to_string(guest.port())), "");
   EXPECT_EQ(dom0.call(support::kIntroduce, guest.introduction()).payload, zstrings({"OK"}));
   return guest;
+}
+
+void SwapFixture::there() {
+  WireClient requester = client();
+  ASSERT_EQ(live_update(requester, our_binary()), "OK");
+  ASSERT_EQ(read(requester, "/"), "");
+  ASSERT_EQ(program(), std::filesystem::canonical(our_binary()).string());
+}
+
+void SwapFixture::back(const std::vector<std::string>& start) {
+  WireClient requester = client();
+  ASSERT_EQ(live_update(requester, stock_binary(), start), "OK");
+  ASSERT_EQ(read(requester, "/"), "");
+  ASSERT_EQ(program(), stock_binary());
+  EXPECT_THAT(children(), testing::IsEmpty());
 }
 
 std::string SwapFixture::program() const {

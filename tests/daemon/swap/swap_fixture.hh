@@ -32,6 +32,10 @@ class SwapFixture : public testing::Test {
     return StockHost::live_update(client, binary, start);
   }
 
+  // From the C daemon to this build and back, if the test is to go on.
+  void there();
+  void back(const std::vector<std::string>& start = {});
+
   // Of the process that everybody knows; what it runs, "/usr/…/xenstored".
   [[nodiscard]] std::string program() const;
   // Its children.

@@ -25,19 +25,6 @@ using testing::IsEmpty;
 
 class ThereAndBack : public SwapFixture {
  protected:
-  void there() {
-    WireClient requester = client();
-    ASSERT_EQ(live_update(requester, our_binary()), "OK");
-    ASSERT_EQ(read(requester, "/"), "");
-    ASSERT_EQ(program(), std::filesystem::canonical(our_binary()).string());
-  }
-  void back(const std::vector<std::string>& start = {}) {
-    WireClient requester = client();
-    ASSERT_EQ(live_update(requester, stock_binary(), start), "OK");
-    ASSERT_EQ(read(requester, "/"), "");
-    ASSERT_EQ(program(), stock_binary());
-    EXPECT_THAT(children(), IsEmpty());
-  }
   static std::uint32_t begin(WireClient& client) {
     return static_cast<std::uint32_t>(
         std::stoul(client.call(support::kTransactionStart, zstrings({""})).payload));
@@ -221,6 +208,22 @@ TEST_F(ThereAndBack, GuestsOnRingsGoOn) {
   machine().destroy(7);
   EXPECT_TRUE(machine().gone(7));
   EXPECT_THAT(dom0.drain(100ms), ElementsAre(Event{"@releaseDomain", "r"}));
+}
+
+// The packaged one ends itself over anything but version 1.
+TEST_F(ThereAndBack, H4_AVersionThatTheOtherDaemonDoesNotReadIsRefused) {
+  there();
+  WireClient one = client();
+  ASSERT_EQ(write(one, "/a", "1"), "");
+  for (const char* version : {"0", "2", "3", "garbage"}) {
+    WireClient requester = client();
+    EXPECT_EQ(live_update(requester, stock_binary(), {"-v", version}),
+              "Migration stream version not supported.");
+  }
+  EXPECT_EQ(program(), std::filesystem::canonical(our_binary()).string());
+  EXPECT_EQ(read(one, "/a"), "1");
+  back({"-v", "1"});
+  EXPECT_EQ(read(one, "/a"), "1");
 }
 
 TEST_F(ThereAndBack, WhatWasHandedOverIsNotFoundByALaterStart) {
