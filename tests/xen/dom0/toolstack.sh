@@ -92,6 +92,23 @@ ask() {
 answered() { xs read "$1/answer" 2>/dev/null | grep -q "^$2: "; }
 answers() { [ "$(ask "$1" "$2")" = "$3" ]; }
 
+# What a guest and its back-ends have in the store, but for what it is asked and answers: trees DOMID.
+trees() { xs ls -fp / | grep -E "/($1|0)/" | grep -v '/data/'; }
+# same_trees DOMID FILE: as they were when the file was written.
+same_trees() {
+  trees "$1" >/tmp/trees
+  [ -s /tmp/trees ] && diff "$2" /tmp/trees
+}
+
+# attach NAME NUMBER DEVICE: a disk to a running guest, and bytes in both directions. xl tells the
+# tool stack's side; the two kernels' drivers do the rest over Xenstore.
+attach() {
+  make_disk "/tmp/$3.img"
+  xl block-attach "$1" "file:/tmp/$3.img,$3,w" &&
+    answers "$1" "disk $2 $3" 'written by dom0' &&
+    within 10 disk_holds "/tmp/$3.img" 'written by the guest'
+}
+
 # gone DOMID: neither the hypervisor nor the store knows it; `history` will ask for its life.
 gone() {
   not xl list "$1" >/dev/null 2>&1 && not exists "$(tree_of "$1")" && echo "$1" >/tmp/gone

@@ -11,6 +11,8 @@ XEN_BIN = "/usr/lib/xen-4.17/bin"
 PID_FILE = "/run/xen/xenstored.pid"
 # What a daemon without journal cannot pass: the first asks for survival, the second for history.
 ONLY_OURS = ["kill9", "history"]
+# What asks for this build beside the daemon that dom0 begins with, and back.
+WITH_OURS = ["swap"]
 
 
 @dataclass
@@ -22,11 +24,11 @@ class Daemon:
     files: dict = field(default_factory=dict)  # path in dom0 → path on this machine
 
 
-def stock(name, program):
-    return Daemon(name, f"{XEN_BIN}/{program} --pid-file {PID_FILE}")
+def stock(name, program, files):
+    return Daemon(name, f"{XEN_BIN}/{program} --pid-file {PID_FILE}", files)
 
 
-def ours(build, vxenstored, vxs):
+def our_files(build, vxenstored, vxs):
     """From a build directory, or from wherever the two options say."""
     files = {
         "/usr/sbin/vxenstored": Path(vxenstored or build / "daemon/vxenstored"),
@@ -35,6 +37,10 @@ def ours(build, vxenstored, vxs):
     for path in files.values():
         if not path.is_file():
             raise SetupError(f"{path} is not there: build vxenstored and vxs, or use --vxenstored")
+    return files
+
+
+def ours(files):
     return Daemon("vxs", f"/usr/sbin/vxenstored --pid-file {PID_FILE}", files)
 
 

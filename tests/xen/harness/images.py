@@ -11,7 +11,7 @@ from .errors import SetupError
 HERE = Path(__file__).resolve().parent.parent
 TOOLS = [f"/usr/bin/xenstore-{verb}" for verb in "chmod exists list ls read rm watch write".split()]
 DOM0_PROGRAMS = ["libxl-save-helper", "lsevtchn", "oxenstored", "xen-init-dom0", "xenconsoled"]
-DOM0_PROGRAMS += ["xenstored", "xl"]
+DOM0_PROGRAMS += ["xenstore-control", "xenstored", "xl"]
 # In the order in which they are loaded.
 DOM0_MODULES = ["xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-blkback"]
 DOM0_MODULES += ["loop"]

@@ -6,21 +6,8 @@
 # checks: old-guest-shut-down old-guest-gone
 # shellcheck shell=dash disable=SC2154
 
-# What a guest and its back-ends have in the store; `later` is what the guest writes meanwhile.
-trees() { xs ls -fp / | grep -E "/($1|0)/" | grep -v '/data/'; }
-same() {
-  trees "$id" >/tmp/after
-  [ -s /tmp/after ] && diff /tmp/before /tmp/after
-}
 guest_wrote() { [ "$(xs read "$(tree_of "$id")/data/later")" = 1 ]; }
 listed() { xl list | tee /dev/stderr | grep -q '^alpha '; }
-# xl tells the tool stack's side; the two kernels' drivers do the rest over Xenstore.
-attach() {
-  make_disk /tmp/second.img
-  xl block-attach alpha file:/tmp/second.img,xvdb,w &&
-    answers alpha 'disk 2 xvdb' 'written by dom0' &&
-    within 10 disk_holds /tmp/second.img 'written by the guest'
-}
 
 check guest ensure alpha || exit
 id=$(domid alpha)
@@ -33,13 +20,13 @@ kill -9 "$pid"
 check killed within 10 not kill -0 "$pid" 2>/dev/null
 check daemon-restarted within 40 daemon_answers || exit
 echo "the daemon was $pid and is $(supervised_pid); their supervisor is $(daemon_pid)"
-check same-store same
+check same-store same_trees "$id" /tmp/before
 check waiting-request-answered within 20 guest_wrote
 check old-watch-fires answers alpha 'ping 3' pong
 lsevtchn "$id" | head -n 3
 check xl-list listed
 check console-daemon eval 'kill -0 "$consoled" && [ "$(cat /run/xen/xenconsoled.pid)" = "$consoled" ]'
-check disk-attached attach
+check disk-attached attach alpha 2 xvdb
 check old-guest-shut-down xl shutdown -w alpha
 # By the xl that has waited for its end since before the kill, as a client of the daemon's socket.
 check old-guest-gone within 30 gone "$id"
