@@ -228,7 +228,7 @@ void Client::end_what_is_open(Time now) {
 void Client::begin_to_leave() {
   leaving_ = true;
   abandons_ = below(2) == 0;
-  dies_ = setting_.guest && below(2) == 0;
+  dies_ = setting_.guest && (below(2) == 0 || !setting_.reconnects);
 }
 
 bool Client::may_leave() const {

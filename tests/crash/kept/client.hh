@@ -33,6 +33,7 @@ struct ClientSetting {
   bool lone_starts = false;  // asks nothing behind a TRANSACTION_START that was not answered
   bool kept = true;          // a closed connection is a violation
   bool guest = false;        // its connection is a ring; it may die
+  bool reconnects = true;    // or begin anew
   std::uint64_t seed = 1;
   std::string root_perms;
 };

@@ -28,6 +28,7 @@ Crowd::Crowd(const CrowdSetting& setting, const Connect& connect, const Client::
                                                               .lone_starts = setting.lone_starts,
                                                               .kept = setting.kept,
                                                               .guest = guest,
+                                                              .reconnects = setting.reconnects,
                                                               .seed = random(),
                                                               .root_perms = setting.root_perms},
                                                 board_, guest ? guest_pauses_ : pauses_, own,

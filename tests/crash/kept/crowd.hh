@@ -16,6 +16,7 @@ struct CrowdSetting {
   bool kept = true;
   bool depths = true;
   bool lone_starts = false;
+  bool reconnects = true;  // guests ask for a fresh ring (A20), too
   std::uint64_t seed = 1;
   Clock::duration patience = std::chrono::seconds(20);
   std::string root_perms;  // of every client's root, as GET_PERMS gives them

@@ -22,6 +22,9 @@ struct ToolstackSetting {
   std::size_t first = 0;  // number of the first guest among the clients
   std::size_t guests = 0;
   std::uint64_t seed = 1;
+  // The daemon may be a C xenstored (4.17): special events do not say of whom they tell, pages have
+  // no features, and rings are not introduced anew.
+  bool basic = false;
 };
 
 class Toolstack {
@@ -99,6 +102,7 @@ class Toolstack {
   void release(Guest& guest, Time now);
   void ask_ok(std::uint32_t type, std::string payload, std::function<void()> then);
   void on_event(const support::Event& event);
+  void on_basic_event(const std::string& special);
   void count(std::uint64_t& what);
   [[nodiscard]] Guest* of_domid(std::uint32_t domid);
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
@@ -107,9 +111,11 @@ class Toolstack {
   Board& board_;
   std::mt19937_64 random_;
   std::size_t first_;
+  bool basic_;
   std::vector<Guest> guests_;
   std::uint64_t handles_ = 0;
   std::unique_ptr<Link> link_;
+  std::vector<std::string> first_events_;  // of its own watches, that came
   Conversation talk_;
   Counts counts_;
 };

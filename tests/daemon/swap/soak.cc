@@ -1,6 +1,6 @@
 // swap_soak: from the packaged C xenstored to this build and back, again and again, under clients
-// that each check every answer and event by themselves (tests/crash/kept). One line per hundred
-// swaps.
+// of the socket and guests on their rings that each check every answer and event by themselves, and
+// a toolstack for which guests come and go (tests/crash/kept).
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "tests/crash/kept/crowd.hh"
+#include "tests/crash/kept/toolstack.hh"
 #include "tests/crash/store_dump.hh"
 #include "tests/daemon/swap/stock_host.hh"
 
@@ -27,6 +28,7 @@ using support::zstrings;
 struct Options {
   std::uint64_t swaps = 20;
   std::size_t clients = 16;
+  std::size_t guests = 8;
   std::uint64_t seed = 0;
   std::uint64_t longest_ms = 60;  // between two swaps
 };
@@ -101,12 +103,18 @@ class Soak {
     WireClient client(host_.socket_path());
     kept::CrowdSetting setting;
     setting.clients = options.clients;
-    setting.depths = false;  // a stream of version 1 has none
+    setting.guests = options.guests;
+    setting.reconnects = false;  // the C daemon knows of no such wish
+    setting.depths = false;      // a stream of version 1 has none
     // The C daemon lets a TRANSACTION_START wait while an update is pending, and nothing behind it.
     setting.lone_starts = true;
     setting.seed = options.seed;
     write(client, "/soak", "");
-    for (std::size_t n = 0; n < options.clients; ++n) {
+    // Guests read and count up what is below it, and have a subtree of their own there.
+    if (client.call(support::kSetPerms, zstrings({"/soak", "b0"})).is_error()) {
+      throw std::runtime_error("SET_PERMS /soak");
+    }
+    for (std::size_t n = 0; n < options.clients + options.guests; ++n) {
       write(client, kept::root_of(n), "");
       write(client, kept::beat_path(n), "0");
     }
@@ -115,11 +123,18 @@ class Soak {
       WireClient once(host_.socket_path());
       return dump_store(once, root);
     };
-    crowd_ = std::make_unique<kept::Crowd>(setting,
-                                           kept::socket_connector(host_.socket_path(), true), dump);
+    const auto connect = kept::socket_connector(host_.socket_path(), true);
+    crowd_ = std::make_unique<kept::Crowd>(
+        setting, connect, dump, [this](std::size_t number) { return toolstack_->connect(number); });
     for (std::size_t n = 0; n < crowd_->board().pairs.size(); ++n) {
       for (const char half : {'a', 'b'}) write(client, kept::pair_path(n, half), "0");
     }
+    toolstack_ =
+        std::make_unique<kept::Toolstack>(kept::ToolstackSetting{.first = options.clients,
+                                                                 .guests = options.guests,
+                                                                 .seed = options.seed,
+                                                                 .basic = true},
+                                          host_.machine().machine(), crowd_->board(), connect);
   }
 
   void run() {
@@ -130,26 +145,33 @@ class Soak {
         swapping = !swapping;
         swapping ? crowd_->killed(Clock::now()) : crowd_->served(Clock::now());
       }
-      crowd_->turn(5ms);
+      turn(5ms);
     }
     if (!swapper.failure().empty()) throw Violation(swapper.failure());
     compare();
     summary_ = std::to_string(swapper.swaps()) + " swaps, " + swapper.pauses() + '\n' +
-               crowd_->statistics();
+               crowd_->statistics() + '\n' + toolstack_->statistics();
   }
 
   [[nodiscard]] const std::string& summary() const { return summary_; }
   [[nodiscard]] std::string output() const { return host_.output(); }
 
  private:
+  void turn(std::chrono::milliseconds longest) {
+    toolstack_->turn(Clock::now());
+    crowd_->turn(std::min(longest, toolstack_->idle()), {toolstack_->fd()});
+  }
+
   void compare() {
     crowd_->served(Clock::now());
     crowd_->set_quiet(true);
     const auto begin = Clock::now();
-    while (!crowd_->is_quiet()) {
-      crowd_->turn(10ms);
+    while (!crowd_->is_quiet() || !toolstack_->is_quiet()) {
+      turn(10ms);
       if (Clock::now() - begin > 2 * crowd_->board().patience) {
-        throw Violation("not all became quiet: " + crowd_->who_is_not_quiet());
+        throw Violation("not all became quiet: " + (crowd_->is_quiet()
+                                                        ? toolstack_->who_is_not_quiet()
+                                                        : crowd_->who_is_not_quiet()));
       }
     }
     WireClient client(host_.socket_path());
@@ -172,6 +194,7 @@ class Soak {
 
   Options options_;
   StockHost host_;
+  std::unique_ptr<kept::Toolstack> toolstack_;
   std::unique_ptr<kept::Crowd> crowd_;
   std::string summary_;
 };
@@ -195,6 +218,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Swaps xenstored and vxenstored under load"};
   app.add_option("--soak,--swaps", options.swaps, "How often");
   app.add_option("--clients", options.clients, "Connections");
+  app.add_option("--guests", options.guests, "Domains with rings");
   app.add_option("--seed", options.seed, "0: another one each time");
   app.add_option("--longest-ms", options.longest_ms, "Between two swaps")
       ->check(CLI::PositiveNumber);
