@@ -158,7 +158,20 @@ std::vector<KeptConnections::Survivor> KeptConnections::take_survivors() {
 }
 
 std::map<std::uint64_t, process::Descriptor> KeptConnections::take_newcomers() {
-  return std::exchange(inherited_, {});
+  auto newcomers = std::exchange(inherited_, {});
+  std::size_t lost = 0;
+  for (auto one = newcomers.begin(); one != newcomers.end();) {
+    if (!WireSlot::has_received(one->second.get())) {
+      ++one;
+      continue;
+    }
+    refuse(one->first, std::move(one->second));
+    one = newcomers.erase(one);
+    ++lost;
+  }
+  if (lost > 0)
+    spdlog::warn("ending {} connections that a daemon served and no slot tells of", lost);
+  return newcomers;
 }
 
 WireSlot* KeptConnections::add(const Connection::Peer& peer, std::uint64_t number) {

@@ -3,7 +3,8 @@
 //
 // The order in which a connection ends: shutdown(), its slot, its descriptor at the supervisor,
 // close(). So a descriptor without a slot is a new client or one that ends, and a slot without a
-// descriptor cannot be but after a loss of the supervisor's.
+// descriptor cannot be but after a loss of the supervisor's. Slots may be lost too (damage, another
+// layout): then the socket itself tells a new client from one in the middle of its stream.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +60,8 @@ class KeptConnections {
   };
   /// Once: those who go on. A slot whose descriptor is gone is closed here.
   [[nodiscard]] std::vector<Survivor> take_survivors();
-  /// Once, afterwards: descriptors the last process never saw, by number.
+  /// Once, afterwards: descriptors that no process received from, by number. Others whose slots are
+  /// lost end here: nobody knows where in a request or reply they are.
   [[nodiscard]] std::map<std::uint64_t, process::Descriptor> take_newcomers();
 
   /// The number in a client's name; nothing if it is none.

@@ -172,6 +172,12 @@ tl::expected<void, int> WireSlot::attach(int fd) {
   return tl::make_unexpected(EBADMSG);
 }
 
+bool WireSlot::has_received(int fd) noexcept {
+  int left = -1;  // of a socket that does not count
+  socklen_t length = sizeof left;
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &left, &length) == 0 && left >= 0;
+}
+
 tl::expected<void, int> WireSlot::count_anew(int fd) {
   if (::setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &kCounter, sizeof kCounter) != 0) {
     return tl::make_unexpected(errno);

@@ -76,6 +76,9 @@ class WireSlot {
   /// received and not noted. Errors: EBADMSG: the counts cannot be true, nobody knows what came and
   /// the connection must be closed; others: `fd` is not a unix socket.
   [[nodiscard]] tl::expected<void, int> attach(int fd);
+  /// Whether a slot of any process received from this socket: where its stream stands is known to
+  /// that slot only.
+  [[nodiscard]] static bool has_received(int fd) noexcept;
   /// One receive of at most 8 KiB, without waiting; attach() is part of the first. How many bytes
   /// came; 0: the peer sends no more. Moves what is in the buffer: views of the input end here.
   /// Errors: those of attach(); EAGAIN; ENOBUFS: there is no room before progress().in_begin moves
