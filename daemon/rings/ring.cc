@@ -24,10 +24,11 @@ void append(RingReader& reader, std::string& bytes, std::size_t count) {
   reader.read(std::span<char>(bytes).subspan(before));
 }
 
-/// The length of the frame at the front. The outbox holds whole frames, so a header is there.
+/// The length of the frame at the front. The outbox holds whole frames, but for those that a dying
+/// daemon scribbled over: then it is all there is.
 std::size_t frame_size(std::string_view frames) {
   const auto decoded = protocol::decode_frame(frames);
-  return protocol::kHeaderSize + decoded.header.len;
+  return std::min(protocol::kHeaderSize + decoded.header.len, frames.size());
 }
 
 }  // namespace
@@ -148,7 +149,7 @@ bool Ring::has_input() const noexcept {
 }
 
 std::size_t Ring::whole_frames(std::string_view bytes, std::size_t room) {
-  std::size_t count = std::min(frame_left_, room);
+  std::size_t count = std::min({frame_left_, room, bytes.size()});
   frame_left_ -= count;
   while (frame_left_ == 0 && count < bytes.size()) {
     const std::size_t size = frame_size(bytes.substr(count));

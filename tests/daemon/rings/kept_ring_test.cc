@@ -439,6 +439,36 @@ TEST_F(KeptRingTest, ARequestThatKillsTwoDaemonsIsRefusedAndItsRingFrozen) {
   EXPECT_EQ(read(2, "/a"), "1");
 }
 
+// The words of its slot are as they should be, so it is taken up.
+TEST_F(KeptRingTest, Bug_RepliesThatWereScribbledOverLeadNoAccessAstray) {
+  introduce(2);
+  ASSERT_EQ(write(2, "/large", std::string(1900, 'l')), "OK");
+  for (const DomId domid : {DomId{1}, DomId{3}}) {
+    auto& guest = introduce(domid);
+    for (std::uint32_t id = 1; id <= 3; ++id) {
+      guest.put(RingGuest::frame(wire::kRead, zstrings({"/large"}), 0, id));
+    }
+    signal(domid);
+    for (int i = 0; i < 10; ++i) pass();
+    die();
+    const std::uint32_t index = slot_of(domid);
+    {
+      const daemon::test::RawArea raw(area_fd());
+      const auto& set = daemon::wire_layout::published(raw.control(index));
+      ASSERT_GT(set.out_end - set.out_begin, 3 * 1900U);
+      std::memset(raw.at(raw.geometry().data(index) + (set.out_begin - set.out_origin)),
+                  domid == 1 ? 0 : 0xFF, set.out_end - set.out_begin);
+    }
+    start();
+    for (int i = 0; i < 20; ++i) {
+      guest.take();
+      signal(domid);
+      pass();
+    }
+    EXPECT_EQ(read(2, "/large"), std::string(1900, 'l'));
+  }
+}
+
 TEST_F(KeptRingTest, ManyDeathsLeakNothing) {
   introduce(1);
   for (int i = 0; i < 30; ++i) {
