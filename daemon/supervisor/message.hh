@@ -32,7 +32,8 @@
 //   KEEP     update, what the new one needs -->
 //   ARGUMENT word (each one)                -->
 //   EXEC     descriptor, patience           -->   holds both programs from now on
-//   (ends, whatever its status)                   starts the new one at once
+//   (ends, whatever its status)                   starts the new one at once; if it says anything
+//                                                 more instead of ending, that is off
 //   new one                                 <--   as above, START with kUpdateTrial
 //   TAKEN_OVER                              -->   lets go of the old one
 //

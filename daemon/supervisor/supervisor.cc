@@ -220,6 +220,8 @@ void Supervisor::receive() {
 
 void Supervisor::handle(Message& message) {
   child_said_something();
+  // One that goes on after EXEC was told too late that we have it, and gave the update up.
+  if (message.type != MessageType::kExec) next_.reset();
   switch (message.type) {
     case MessageType::kReady:
       if (ready_) return;

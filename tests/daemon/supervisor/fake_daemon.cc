@@ -212,6 +212,10 @@ class FakeDaemon {
         return keeper_->has_pending() ? 1 : 0;
       case Ask::kDeaths:
         return deaths_;
+      case Ask::kExec: {
+        Descriptor program(::open("/bin/false", O_PATH | O_CLOEXEC));
+        return keeper_->exec(std::move(program), {"false"}, std::chrono::seconds(packet.value));
+      }
       default:
         return packet.value;
     }

@@ -26,6 +26,7 @@ enum class Ask : std::uint32_t {
   kSupervisor,   // its pid
   kDeaths,       // of supervisors it saw
   kPending,      // 1 while something for the supervisor is queued
+  kExec,         // names another program, with value seconds for it, and goes on; answers 1 if well
   kHangUp,       // ends this connection, as a daemon does; no answer
   kSwap,         // hands over to another program, that sleeps (1) or is not there (0); no answer
 };

@@ -304,6 +304,19 @@ TEST(Supervisor, KillsARestartedDaemonThatDoesNotGetReady) {
   EXPECT_EQ(client.ask(Ask::kPing, 3), 3U);
 }
 
+// A supervisor that was stopped for so long that the daemon gave its live update up: the program
+// was tried all the same, when the daemon died one day.
+TEST(Supervisor, Bug_ForgetsTheProgramOfADaemonThatGoesOn) {
+  Supervised supervised;
+  Client client(supervised.socket());
+  ASSERT_EQ(client.ask(Ask::kExec, 60), 1U);
+  ASSERT_TRUE(client.ask(Ask::kKeep, 1));
+  client.send(Ask::kDie, SIGKILL);
+  EXPECT_EQ(client.ask(Ask::kPrevious), static_cast<std::uint64_t>(SIGKILL));
+  EXPECT_EQ(client.ask(Ask::kStarts), 2U);
+  EXPECT_EQ(supervised.output().find("live update"), std::string::npos) << supervised.output();
+}
+
 // --- limits ------------------------------------------------------------------
 
 std::string oom_file(pid_t pid) { return "/proc/" + std::to_string(pid) + "/oom_score_adj"; }
