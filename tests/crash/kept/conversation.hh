@@ -11,12 +11,10 @@
 #include <string>
 #include <string_view>
 
+#include "tests/crash/kept/clock.hh"
 #include "tests/support/frame_client.hh"
 
 namespace vxs::test::kept {
-
-using Clock = std::chrono::steady_clock;
-using Time = Clock::time_point;
 
 // A promise was broken; what() says which.
 class Violation : public std::runtime_error {

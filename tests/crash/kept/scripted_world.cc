@@ -6,9 +6,17 @@ namespace vxs::test::kept {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+constexpr Time kBegin = Time{} + std::chrono::hours(1);
+constexpr auto kStep = std::chrono::microseconds(500);
+
+}  // namespace
+
 ScriptedWorld::ScriptedWorld(Fault fault, std::uint64_t every, bool kept, std::uint64_t seed,
                              std::size_t guests)
     : server_(fault, every), kept_(kept) {
+  Clock::tell(kBegin);
   CrowdSetting setting;
   setting.clients = guests == 0 ? 8 : 4;
   setting.guests = guests;
@@ -29,6 +37,8 @@ ScriptedWorld::ScriptedWorld(Fault fault, std::uint64_t every, bool kept, std::u
       ToolstackSetting{.first = setting.clients, .guests = guests, .seed = seed},
       machine_.machine(), crowd_->board(), connect);
 }
+
+ScriptedWorld::~ScriptedWorld() { Clock::tell(std::nullopt); }
 
 // Those the soak makes.
 void ScriptedWorld::make_nodes(std::size_t clients) {
@@ -68,6 +78,7 @@ std::string ScriptedWorld::run(milliseconds how_long) {
 }
 
 void ScriptedWorld::turn() {
+  Clock::tell(Clock::now() + kStep);
   server_.serve();
   if (toolstack_) toolstack_->turn(Clock::now());
   crowd_->turn(milliseconds(0));

@@ -1,4 +1,6 @@
-// The soak's clients and guests at the scripted server, with kills.
+// The soak's clients and guests at the scripted server, with kills. Their time is this world's: it
+// goes on by a step with each turn, so that nobody waits, and what they see does not depend on how
+// busy the machine is.
 #pragma once
 
 #include <chrono>
@@ -18,6 +20,9 @@ class ScriptedWorld {
   // 8 clients at sockets, or 4 and guests.
   ScriptedWorld(Fault fault, std::uint64_t every, bool kept, std::uint64_t seed,
                 std::size_t guests = 0);
+  ~ScriptedWorld();
+  ScriptedWorld(const ScriptedWorld&) = delete;
+  ScriptedWorld& operator=(const ScriptedWorld&) = delete;
 
   // Ends with everything compared. "" or the violation.
   std::string run(std::chrono::milliseconds how_long);
