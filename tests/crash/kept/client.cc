@@ -294,6 +294,24 @@ bool Client::is_quiet() const {
 
 std::string Client::history() const { return talk_ ? talk_->history() : past_; }
 
+Client::Counts& Client::Counts::operator+=(const Counts& other) {
+  answers += other.answers;
+  events += other.events;
+  visits += other.visits;
+  lost += other.lost;
+  deaths += other.deaths;
+  tree.changes += other.tree.changes;
+  tree.commits += other.tree.commits;
+  tree.continued += other.tree.continued;
+  tree.doomed += other.tree.doomed;
+  pair.commits += other.pair.commits;
+  pair.conflicts += other.pair.conflicts;
+  pair.continued += other.pair.continued;
+  watches.set += other.watches.set;
+  watches.survived += other.watches.survived;
+  return *this;
+}
+
 Client::Counts Client::counts() const {
   Counts counts = counts_;
   if (talk_) {

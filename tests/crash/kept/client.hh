@@ -77,6 +77,7 @@ class Client {
     OwnTree::Counts tree;
     PairWork::Counts pair;
     Watching::Counts watches;
+    Counts& operator+=(const Counts& other);
   };
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] std::size_t watches() const { return watching_.count(); }

@@ -137,26 +137,23 @@ std::size_t Crowd::watches() const {
   return sum;
 }
 
-std::string Crowd::statistics() const {
+Client::Counts Crowd::counts() const {
   Client::Counts sum;
-  std::uint64_t beats = 0;
+  for (const auto& client : clients_) sum += client->counts();
+  return sum;
+}
+
+Client::Counts Crowd::guest_counts() const {
+  Client::Counts sum;
   for (const auto& client : clients_) {
-    const auto one = client->counts();
-    sum.answers += one.answers;
-    sum.events += one.events;
-    sum.visits += one.visits;
-    sum.lost += one.lost;
-    sum.deaths += one.deaths;
-    sum.tree.changes += one.tree.changes;
-    sum.tree.commits += one.tree.commits;
-    sum.tree.continued += one.tree.continued;
-    sum.tree.doomed += one.tree.doomed;
-    sum.pair.commits += one.pair.commits;
-    sum.pair.conflicts += one.pair.conflicts;
-    sum.pair.continued += one.pair.continued;
-    sum.watches.set += one.watches.set;
-    sum.watches.survived += one.watches.survived;
+    if (client->is_guest()) sum += client->counts();
   }
+  return sum;
+}
+
+std::string Crowd::statistics() const {
+  const Client::Counts sum = counts();
+  std::uint64_t beats = 0;
   for (const Beat& beat : board_.beats) beats += beat.lowest();
   return std::to_string(sum.answers) + " answers and " + std::to_string(sum.events) +
          " events on " + std::to_string(sum.visits) + " connections (" + std::to_string(sum.lost) +

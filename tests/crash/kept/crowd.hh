@@ -57,7 +57,10 @@ class Crowd {
   [[nodiscard]] std::size_t connected() const { return count_connected(false); }
   [[nodiscard]] std::size_t guests_connected() const { return count_connected(true); }
   [[nodiscard]] std::size_t watches() const;
-  // "12345 answers, …" of all clients together.
+  // Of all clients together; of the guests among them.
+  [[nodiscard]] Client::Counts counts() const;
+  [[nodiscard]] Client::Counts guest_counts() const;
+  // The same as a text: "12345 answers, …".
   [[nodiscard]] std::string statistics() const;
 
  private:
