@@ -33,13 +33,7 @@ constexpr auto kResume = 6s;
 
 class DiskFault : public testing::TestWithParam<std::string> {
  protected:
-  static void SetUpTestSuite() {
-    static const bool left = [] {
-      leave_mount_namespace();
-      return true;
-    }();
-    (void)left;
-  }
+  static void SetUpTestSuite() { leave_mount_namespace(); }
 
   void TearDown() override {
     if (daemon_) daemon_->kill9();

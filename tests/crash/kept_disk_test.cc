@@ -6,9 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <random>
 #include <thread>
@@ -17,7 +15,8 @@
 #include "tests/crash/failing_disk.hh"
 #include "tests/crash/small_mount.hh"
 #include "tests/crash/store_dump.hh"
-#include "tests/support/vxenstored_process.hh"
+#include "tests/support/daemon_ready.hh"
+#include "tests/support/supervised_daemon.hh"
 #include "tests/support/wire_client.hh"
 
 // Preloading a library into an instrumented program changes what it finds of its own.
@@ -29,8 +28,8 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using support::Frame;
+using support::SupervisedDaemon;
 using support::VxenstoredOptions;
-using support::VxenstoredProcess;
 using support::WireClient;
 using support::zstrings;
 
@@ -84,52 +83,22 @@ class Writer {
 
 class KeptDisk : public testing::TestWithParam<const char*> {
  protected:
-  static void SetUpTestSuite() {
-    static const bool left = [] {
-      leave_mount_namespace();
-      return true;
-    }();
-    (void)left;
-  }
+  static void SetUpTestSuite() { leave_mount_namespace(); }
   void TearDown() override {
     if (HasFailure() && process_)
       std::printf("the daemons said:\n%s\n", process_->output().c_str());
     writers_.clear();
-    if (process_ && !process_->terminate(20s)) {
-      if (const pid_t last = daemon(); last > 0) ::kill(last, SIGKILL);
-    }
+    if (process_) process_->end(20s);
     mount_.reset();
   }
 
-  static VxenstoredOptions options() {
-    VxenstoredOptions options;
-    options.wrapper = {std::string(std::getenv("VXS_BUILD_DIR")) + "/daemon/vxenstored-supervise",
-                       "--backoff-max", "20", "--"};
-    options.args = {"--durability", GetParam()};
-    return options;
-  }
+  static VxenstoredOptions options() { return {.args = {"--durability", GetParam()}}; }
   void connect() {
     for (int i = 0; i < kClients; ++i) {
       writers_.push_back(std::make_unique<Writer>(process_->socket_path(), i));
       writers_.back()->send(1);
       writers_.back()->receive();
     }
-  }
-  [[nodiscard]] pid_t daemon() const {
-    const std::string pid = std::to_string(process_->pid());
-    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t first = 0;
-    children >> first;
-    return first;
-  }
-  void kill_daemon() {
-    pid_t pid = daemon();
-    for (int i = 0; i < 5000 && pid <= 0; ++i) {
-      std::this_thread::sleep_for(1ms);
-      pid = daemon();
-    }
-    ASSERT_GT(pid, 0);
-    (void)::kill(pid, SIGKILL);
   }
   void send_all(int count) {
     for (auto& writer : writers_) writer->send(count);
@@ -155,13 +124,13 @@ class KeptDisk : public testing::TestWithParam<const char*> {
     }
   }
 
-  std::unique_ptr<VxenstoredProcess> process_;
+  std::unique_ptr<SupervisedDaemon> process_;
   std::unique_ptr<SmallMount> mount_;
   std::vector<std::unique_ptr<Writer>> writers_;
 };
 
 TEST_P(KeptDisk, AFullDiskUnderTheJournalDuringKills_RefusesAndGoesOn) {
-  process_ = std::make_unique<VxenstoredProcess>(options());
+  process_ = std::make_unique<SupervisedDaemon>(options());
   ASSERT_TRUE(process_->terminate(20s).has_value());
   std::filesystem::remove_all(process_->journal_dir());
   std::filesystem::remove_all(process_->state_dir());
@@ -183,13 +152,13 @@ TEST_P(KeptDisk, AFullDiskUnderTheJournalDuringKills_RefusesAndGoesOn) {
     receive_all();
     EXPECT_GT(refused(), before);
     send_all(kRequests);
-    kill_daemon();
+    (void)process_->strike_daemon();
     mount_->fill();  // what recovery won by cutting its segments may be taken again
     send_all(kRequests);
     receive_all();
     mount_->empty();
     expect_they_go_on();
-    kill_daemon();
+    (void)process_->strike_daemon();
     send_all(kRequests);
     receive_all();
   }
@@ -211,9 +180,9 @@ class FailingDiskTest : public KeptDisk {
     disk_ = static_cast<FailingDisk*>(base);
     VxenstoredOptions how = options();  // below /tmp: a disk
     how.env["LD_PRELOAD"] =
-        std::string(std::getenv("VXS_BUILD_DIR")) + "/tests/crash/libfailing_disk.so";
+        support::required_env("VXS_BUILD_DIR") + "/tests/crash/libfailing_disk.so";
     how.env["FAILING_DISK"] = page_file_;
-    process_ = std::make_unique<VxenstoredProcess>(how);
+    process_ = std::make_unique<SupervisedDaemon>(how);
     connect();
   }
   void TearDown() override {
@@ -236,13 +205,13 @@ class FailingDiskTest : public KeptDisk {
       send_all(kRequests / 4);
       std::this_thread::sleep_for(5ms);
     }
-    if (kill) kill_daemon();
+    if (kill) (void)process_->strike_daemon();
     send_all(kRequests / 4);
     ASSERT_NO_FATAL_FAILURE(receive_all());
     struck_ += disk_->struck;
     disk_->kind = DiskFaultKind::kNone;
     ASSERT_NO_FATAL_FAILURE(expect_they_go_on());
-    kill_daemon();
+    (void)process_->strike_daemon();
     for (auto& writer : writers_) writer->expect_what_was_acknowledged();
   }
 

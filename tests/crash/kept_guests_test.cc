@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <csignal>
-#include <filesystem>
-#include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +13,8 @@
 #include "tests/crash/store_dump.hh"
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
-#include "tests/support/vxenstored_process.hh"
+#include "tests/support/requests.hh"
+#include "tests/support/supervised_daemon.hh"
 #include "tests/support/wire_client.hh"
 
 namespace vxs::test {
@@ -27,16 +26,12 @@ using support::FakeGuest;
 using support::Frame;
 using support::FrameClient;
 using support::GuestPage;
-using support::VxenstoredOptions;
-using support::VxenstoredProcess;
 using support::WireClient;
 using support::zstrings;
 
 class WhileDown : public testing::Test {
  protected:
   static constexpr std::uint32_t kGuest = 5, kOther = 6;
-
-  WhileDown() : supervisor_(options()), dom0_(supervisor_.socket_path()) {}
 
   void SetUp() override {
     ASSERT_EQ(write(dom0_, "/shared", ""), "");
@@ -54,43 +49,13 @@ class WhileDown : public testing::Test {
     if (!HasFatalFailure()) {
       EXPECT_TRUE(dom0_.call(support::kControl, zstrings({"check"})).payload.starts_with("OK"));
     }
-    EXPECT_TRUE(supervisor_.terminate(10s).has_value());
-    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervisor_.output().c_str());
+    EXPECT_TRUE(supervised_.terminate(10s).has_value());
+    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervised_.output().c_str());
   }
 
-  VxenstoredOptions options() {
-    VxenstoredOptions options;
-    options.wrapper = {std::string(std::getenv("VXS_BUILD_DIR")) + "/daemon/vxenstored-supervise",
-                       "--backoff-max", "0", "--"};
-    options.parent_dir = "/dev/shm";
-    options.machine = machine_.dir();
-    return options;
-  }
-
-  // --- the daemon ------------------------------------------------------------------
-  [[nodiscard]] pid_t daemon() const {
-    const std::string pid = std::to_string(supervisor_.pid());
-    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t first = 0;
-    children >> first;
-    return first;
-  }
-  [[nodiscard]] static bool is_dead(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    const auto name = text.rfind(')');
-    return name == std::string::npos || text.compare(name, 3, ") Z") == 0;
-  }
-  /// Kills it, and lets the supervisor start no other until go_on().
-  void hold_down() {
-    const pid_t pid = daemon();
-    ASSERT_GT(pid, 0);
-    ASSERT_EQ(::kill(supervisor_.pid(), SIGSTOP), 0);
-    ASSERT_EQ(::kill(pid, SIGKILL), 0);
-    for (int i = 0; i < 5000 && !is_dead(pid); ++i) std::this_thread::sleep_for(1ms);
-    ASSERT_TRUE(is_dead(pid));
-  }
-  void go_on() { ::kill(supervisor_.pid(), SIGCONT); }
+  /// Lets the supervisor start no other until go_on().
+  void hold_down() { supervised_.hold_down(); }
+  void go_on() { supervised_.go_on(); }
 
   // --- the toolstack ---------------------------------------------------------------
   FakeGuest& add(std::uint32_t domid) {
@@ -129,23 +94,8 @@ class WhileDown : public testing::Test {
   [[nodiscard]] std::uint64_t status(const std::string& key) { return status_number(dom0_, key); }
 
   // --- requests --------------------------------------------------------------------
-  static std::string write(FrameClient& client, std::string_view path, std::string_view value,
-                           std::uint32_t tx = 0) {
-    return client.call(support::kWrite, zstrings({path}) + std::string(value), tx).error();
-  }
-  static std::string read(FrameClient& client, std::string_view path, std::uint32_t tx = 0) {
-    const Frame reply = client.call(support::kRead, zstrings({path}), tx);
-    return reply.is_error() ? reply.error() : reply.payload;
-  }
   static std::string watch(FrameClient& client, std::string_view path, std::string_view token) {
     return client.call(support::kWatch, zstrings({path, token})).error();
-  }
-  static std::uint32_t begin(FrameClient& client) {
-    return static_cast<std::uint32_t>(
-        std::stoul(client.call(support::kTransactionStart, zstrings({""})).payload));
-  }
-  static std::string end(FrameClient& client, std::uint32_t tx) {
-    return client.call(support::kTransactionEnd, zstrings({"T"}), tx).error();
   }
   static std::string bytes_of_write(std::string_view path, std::uint32_t req_id = 1) {
     return support::encode({.type = support::kWrite,
@@ -164,8 +114,8 @@ class WhileDown : public testing::Test {
   }
 
   support::FakeMachine machine_;
-  VxenstoredProcess supervisor_;
-  WireClient dom0_;
+  support::SupervisedDaemon supervised_{{.parent_dir = "/dev/shm", .machine = machine_.dir()}, 0ms};
+  WireClient dom0_{supervised_.socket_path()};
   std::map<std::uint32_t, std::unique_ptr<FakeGuest>> guests_;
 };
 
@@ -336,7 +286,7 @@ TEST_F(WhileDown, A12_AClientThatClosesIsForgottenAndWhatItSentWholeIsDone) {
   const auto watches = status("watches");
   const auto connections = status("connections");
   {
-    WireClient leaver(supervisor_.socket_path());
+    WireClient leaver(supervised_.socket_path());
     EXPECT_EQ(watch(leaver, "/shared", "of-before"), "");
     const std::uint32_t tx = begin(leaver);
     EXPECT_EQ(write(leaver, "/shared/in-tx", "v", tx), "");
@@ -361,7 +311,7 @@ TEST_F(WhileDown, A12_AClientThatClosesIsForgottenAndWhatItSentWholeIsDone) {
 TEST_F(WhileDown, A12_AClientThatComesAsksAndClosesIsServed) {
   hold_down();
   {
-    WireClient passing(supervisor_.socket_path());
+    WireClient passing(supervised_.socket_path());
     passing.send_bytes(bytes_of_write("/shared/passing"));
   }
   go_on();

@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -14,7 +11,8 @@
 #include "tests/fakexen/guest_modes.hh"
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
-#include "tests/support/vxenstored_process.hh"
+#include "tests/support/requests.hh"
+#include "tests/support/supervised_daemon.hh"
 #include "tests/support/wire_client.hh"
 
 namespace vxs::test {
@@ -29,54 +27,8 @@ using support::zstrings;
 
 class KeptRings : public testing::TestWithParam<const char*> {
  protected:
-  KeptRings() : supervisor_(options()), dom0_(supervisor_.socket_path()) {}
-  ~KeptRings() override {
-    guests_.clear();
-    if (!supervisor_.terminate(10s)) end_all();
-  }
   void TearDown() override {
-    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervisor_.output().c_str());
-  }
-
-  support::VxenstoredOptions options() {
-    support::VxenstoredOptions options;
-    options.wrapper = {std::string(std::getenv("VXS_BUILD_DIR")) + "/daemon/vxenstored-supervise",
-                       "--backoff-max", "20", "--"};
-    options.parent_dir = "/dev/shm";
-    options.args = {"--durability", GetParam()};
-    options.machine = machine_.dir();
-    return options;
-  }
-  /// A supervised daemon whose supervisor is killed starts another.
-  void end_all() {
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      const std::string pid = entry.path().filename().string();
-      if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-      std::ifstream file(entry.path() / "cmdline");
-      const std::string command{std::istreambuf_iterator<char>(file), {}};
-      if (command.find(supervisor_.dir() + "/") != std::string::npos) {
-        ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
-      }
-    }
-  }
-
-  [[nodiscard]] pid_t daemon() const {
-    const std::string pid = std::to_string(supervisor_.pid());
-    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t first = 0;
-    children >> first;
-    return first;
-  }
-  /// SIGKILL; returns when the process is gone, not when there is another one.
-  void kill_daemon() {
-    pid_t pid = daemon();
-    for (int i = 0; i < 5000 && pid <= 0; ++i) {
-      std::this_thread::sleep_for(1ms);
-      pid = daemon();
-    }
-    ASSERT_GT(pid, 0);
-    ASSERT_EQ(::kill(pid, SIGKILL), 0);
-    while (::kill(pid, 0) == 0) std::this_thread::sleep_for(1ms);
+    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervised_.output().c_str());
   }
 
   FakeGuest& add_guest(std::uint32_t domid) {
@@ -89,15 +41,6 @@ class KeptRings : public testing::TestWithParam<const char*> {
     EXPECT_EQ(dom0_.call(support::kIntroduce, guest->introduction()).error(), "");
     return *(guests_[domid] = std::move(guest));
   }
-  static std::string write(support::FrameClient& client, std::string_view path,
-                           std::string_view value, std::uint32_t tx = 0) {
-    return client.call(support::kWrite, zstrings({path}) + std::string(value), tx).error();
-  }
-  static std::string read(support::FrameClient& client, std::string_view path,
-                          std::uint32_t tx = 0) {
-    const Frame reply = client.call(support::kRead, zstrings({path}), tx);
-    return reply.is_error() ? reply.error() : reply.payload;
-  }
   /// Waits until it holds; false after five seconds.
   template <typename Condition>
   static bool eventually(Condition condition) {
@@ -106,8 +49,9 @@ class KeptRings : public testing::TestWithParam<const char*> {
   }
 
   support::FakeMachine machine_;
-  support::VxenstoredProcess supervisor_;
-  WireClient dom0_;
+  support::SupervisedDaemon supervised_{
+      {.args = {"--durability", GetParam()}, .parent_dir = "/dev/shm", .machine = machine_.dir()}};
+  WireClient dom0_{supervised_.socket_path()};
   std::map<std::uint32_t, std::unique_ptr<FakeGuest>> guests_;
 };
 
@@ -131,7 +75,7 @@ TEST_P(KeptRings, AGuestGoesOnWithAllThatWasUnderWay) {
     ASSERT_TRUE(eventually([&] {
       return guest.page().get(GuestPage::kReqCons) == guest.page().get(GuestPage::kReqProd);
     }));
-    kill_daemon();
+    supervised_.kill_daemon();
     guest.send_bytes(std::string_view(half).substr(sent));
     EXPECT_EQ(guest.reply().req_id, 70U);
 
@@ -142,9 +86,9 @@ TEST_P(KeptRings, AGuestGoesOnWithAllThatWasUnderWay) {
     ASSERT_TRUE(eventually([&] {
       return guest.page().get(GuestPage::kRspProd) - guest.page().get(GuestPage::kRspCons) == 1024;
     }));
-    kill_daemon();
+    supervised_.kill_daemon();
     ASSERT_EQ(write(dom0_, "/local/domain/1/watched/" + name, "v"), "");
-    kill_daemon();
+    supervised_.kill_daemon();
     for (std::uint32_t id = 1; id <= 3; ++id) {
       const Frame reply = guest.reply();
       EXPECT_EQ(reply.req_id, 80 + id);
@@ -156,7 +100,7 @@ TEST_P(KeptRings, AGuestGoesOnWithAllThatWasUnderWay) {
 
     EXPECT_EQ(read(guest, "in/" + name, tx), "it");
     EXPECT_EQ(read(guest, "in/" + name), "ENOENT");
-    kill_daemon();
+    supervised_.kill_daemon();
     EXPECT_EQ(guest.call(support::kTransactionEnd, zstrings({"T"}), tx).error(), "");
     EXPECT_EQ(read(guest, "in/" + name), "it");
     EXPECT_TRUE(read(guest, "half") == name + most);
@@ -188,7 +132,7 @@ TEST_P(KeptRings, BusyGuestsAreAnsweredRightThroughManyKills) {
     const std::uint64_t before = pieces;
     eventually([&] { return pieces > before + 3; });
     std::this_thread::sleep_for(std::chrono::microseconds(777 * (i % 9)));
-    kill_daemon();
+    supervised_.kill_daemon();
   }
   over = true;
   for (auto& thread : threads) thread.join();
@@ -201,7 +145,7 @@ TEST_P(KeptRings, A24_TheKernelOfDom0GoesOn) {
   ASSERT_EQ(kernel.call(support::kWatch, zstrings({"backend", "k"})).error(), "");
   (void)kernel.drain();
   for (int i = 0; i < 5; ++i) {
-    kill_daemon();
+    supervised_.kill_daemon();
     const std::string name = "/local/domain/0/backend/" + std::to_string(i);
     ASSERT_EQ(write(dom0_, name, "v"), "");
     ASSERT_EQ(write(kernel, "/mine", std::to_string(i)), "");
@@ -216,7 +160,7 @@ TEST_P(KeptRings, A20_AGuestThatConnectsAnewWhileNobodyIsThereBeginsAnew) {
   ASSERT_EQ(guest.call(support::kWatch, zstrings({"w", "t"})).error(), "");
   for (int i = 0; i < 3; ++i) {
     guest.send_some(support::encode({support::kRead, 9, 0, zstrings({"w"})}));
-    kill_daemon();
+    supervised_.kill_daemon();
     guest.page().set(GuestPage::kConnection, 1);
     guest.notify();
     ASSERT_TRUE(guest.becomes(GuestPage::kConnection, 0));
@@ -232,7 +176,7 @@ TEST_P(KeptRings, F8_DeathsAndSuccessorsWhileNobodyIsThere) {
   ASSERT_EQ(dom0_.call(support::kWatch, zstrings({"@releaseDomain", "gone"})).error(), "");
   (void)dom0_.drain();
   ASSERT_EQ(write(*guests_.at(1), "secret", "of the first life"), "");
-  kill_daemon();
+  supervised_.kill_daemon();
   guests_.erase(1);
   machine_.destroy(1);
   EXPECT_TRUE(machine_.gone(1));
@@ -244,7 +188,7 @@ TEST_P(KeptRings, F8_DeathsAndSuccessorsWhileNobodyIsThere) {
   EXPECT_EQ(read(dom0_, "/local/domain/1/secret"), "ENOENT");
   FakeGuest& second = add_guest(1);
   EXPECT_EQ(read(second, "secret"), "ENOENT");
-  kill_daemon();
+  supervised_.kill_daemon();
   EXPECT_EQ(write(second, "own", "1"), "");
   EXPECT_EQ(write(*guests_.at(2), "own", "1"), "");
 }
@@ -262,7 +206,7 @@ TEST_P(KeptRings, ManyKillsLeakNoEventChannels) {
   ASSERT_EQ(write(guest, "a", "1"), "");
   const int before = bound();
   for (int i = 0; i < 15; ++i) {
-    kill_daemon();
+    supervised_.kill_daemon();
     ASSERT_EQ(write(guest, "a", std::to_string(i)), "");
   }
   EXPECT_EQ(bound(), before);

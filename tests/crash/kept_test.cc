@@ -1,13 +1,14 @@
 // Issue 4: the daemon is killed, and its clients notice nothing (design §6).
 #include <gtest/gtest.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <thread>
 
-#include "tests/support/vxenstored_process.hh"
+#include "tests/support/daemon_ready.hh"
+#include "tests/support/requests.hh"
+#include "tests/support/supervised_daemon.hh"
 #include "tests/support/wire_client.hh"
 
 namespace vxs::test {
@@ -16,102 +17,36 @@ namespace {
 using namespace std::chrono_literals;
 using support::Event;
 using support::Frame;
+using support::SupervisedDaemon;
 using support::VxenstoredOptions;
-using support::VxenstoredProcess;
 using support::WireClient;
 using support::zstrings;
 
-std::string build_dir() { return std::getenv("VXS_BUILD_DIR"); }
-
-VxenstoredOptions supervised(std::string durability = "process") {
-  VxenstoredOptions options;
-  options.wrapper = {build_dir() + "/daemon/vxenstored-supervise", "--backoff-max", "20", "--"};
-  options.parent_dir = "/dev/shm";
-  options.args = {"--durability", std::move(durability)};
-  return options;
+VxenstoredOptions with(std::string durability) {
+  return {.args = {"--durability", std::move(durability)}, .parent_dir = "/dev/shm"};
 }
-
-/// Ends all there is of a supervised daemon: one whose supervisor is killed starts another.
-class Ending {
- public:
-  explicit Ending(VxenstoredProcess& process) : process_(process) {}
-  Ending(const Ending&) = delete;
-  Ending& operator=(const Ending&) = delete;
-  ~Ending() {
-    if (process_.terminate(10s)) return;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      const std::string pid = entry.path().filename().string();
-      if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-      std::ifstream file(entry.path() / "cmdline");
-      const std::string command{std::istreambuf_iterator<char>(file), {}};
-      if (command.find(process_.dir() + "/") != std::string::npos) {
-        ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
-      }
-    }
-  }
-
- private:
-  VxenstoredProcess& process_;
-};
 
 class Kept : public testing::TestWithParam<const char*> {
  protected:
-  Kept() : supervisor_(supervised(GetParam())) {}
-
   void TearDown() override {
-    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervisor_.output().c_str());
+    if (HasFailure()) std::printf("the daemons said:\n%s\n", supervised_.output().c_str());
   }
 
-  [[nodiscard]] pid_t daemon() const {
-    const std::string pid = std::to_string(supervisor_.pid());
-    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t first = 0;
-    children >> first;
-    return first;
-  }
-  /// SIGKILL; returns when the process is gone, not when there is another one.
-  void kill_daemon() {
-    pid_t pid = daemon();
-    for (int i = 0; i < 5000 && pid <= 0; ++i) {
-      std::this_thread::sleep_for(1ms);
-      pid = daemon();
-    }
-    ASSERT_GT(pid, 0);
-    ASSERT_EQ(::kill(pid, SIGKILL), 0);
-    while (::kill(pid, 0) == 0) std::this_thread::sleep_for(1ms);
-  }
-  [[nodiscard]] WireClient client() const { return WireClient(supervisor_.socket_path()); }
-  static std::string write(WireClient& client, std::string_view path, std::string_view value,
-                           std::uint32_t tx = 0) {
-    return client.call(support::kWrite, zstrings({path}) + std::string(value), tx).error();
-  }
-  static std::string read(WireClient& client, std::string_view path, std::uint32_t tx = 0) {
-    const Frame reply = client.call(support::kRead, zstrings({path}), tx);
-    return reply.is_error() ? reply.error() : reply.payload;
-  }
-  static std::uint32_t begin(WireClient& client) {
-    return static_cast<std::uint32_t>(
-        std::stoul(client.call(support::kTransactionStart, zstrings({""})).payload));
-  }
-  static std::string end(WireClient& client, std::uint32_t tx, std::string_view how = "T") {
-    return client.call(support::kTransactionEnd, zstrings({how}), tx).error();
-  }
-
+  [[nodiscard]] WireClient client() const { return WireClient(supervised_.socket_path()); }
   static std::string connections(WireClient& client) {
     const std::string text = client.call(support::kControl, zstrings({"vxs-status"})).payload;
     const auto at = text.find("connections: ");
     return at == std::string::npos ? text : text.substr(at + 13, text.find('\n', at) - at - 13);
   }
 
-  VxenstoredProcess supervisor_;
-  Ending ending_{supervisor_};
+  SupervisedDaemon supervised_{with(GetParam())};
 };
 
 TEST_P(Kept, AClientGoesOnAfterAKill) {
   WireClient one = client();
   ASSERT_EQ(write(one, "/a", "1"), "");
   for (int i = 0; i < 5; ++i) {
-    kill_daemon();
+    supervised_.kill_daemon();
     EXPECT_EQ(read(one, "/a"), std::to_string(i + 1));
     EXPECT_EQ(write(one, "/a", std::to_string(i + 2)), "");
   }
@@ -126,7 +61,7 @@ TEST_P(Kept, WhatIsAskedWhileItIsDownIsAnsweredOnceAndInOrder) {
               .req_id = 1000 + i,
               .tx_id = 0,
               .payload = zstrings({"/n"}) + std::to_string(i)});
-    if (i == 60 || i == 120) kill_daemon();
+    if (i == 60 || i == 120) supervised_.kill_daemon();
   }
   for (std::uint32_t i = 1; i <= kRequests; ++i) {
     const Frame reply = one.reply();
@@ -145,7 +80,7 @@ TEST_P(Kept, HalfARequestIsCompletedAfterTheKill) {
        {std::size_t{1}, std::size_t{15}, std::size_t{17}, frame.size() - 1}) {
     one.send_bytes(std::string_view(frame).substr(0, cut));
     std::this_thread::sleep_for(20ms);
-    kill_daemon();
+    supervised_.kill_daemon();
     one.send_bytes(std::string_view(frame).substr(cut));
     EXPECT_EQ(one.reply().req_id, 7U) << cut;
   }
@@ -162,7 +97,7 @@ TEST_P(Kept, WhatNobodyReadYetIsDeliveredAfterTheKill) {
   for (int i = 0; i < 600; ++i) {
     ASSERT_EQ(write(other, "/w/" + name + std::to_string(i), "v"), "");
   }
-  kill_daemon();
+  supervised_.kill_daemon();
   const auto events = lazy.drain();
   std::set<std::string> paths;
   for (const Event& event : events) {
@@ -181,7 +116,7 @@ TEST_P(Kept, WatchesStayWithTokenAndDepth) {
   ASSERT_EQ(one.call(support::kWatch, zstrings({"gone", "relative"})).error(), "");
   ASSERT_EQ(one.call(support::kUnwatch, zstrings({"gone", "relative"})).error(), "");
   (void)one.drain();
-  kill_daemon();
+  supervised_.kill_daemon();
   ASSERT_EQ(write(other, "/d/below/deeper", "v"), "");
   auto events = one.drain();
   // The write may be one of those that are told again.
@@ -200,17 +135,17 @@ TEST_P(Kept, ATransactionGoesOn) {
   const std::uint32_t tx = begin(one);
   EXPECT_EQ(read(one, "/read", tx), "before");
   ASSERT_EQ(write(one, "/made", "in it", tx), "");
-  kill_daemon();
+  supervised_.kill_daemon();
   EXPECT_EQ(read(one, "/made"), "ENOENT");
   EXPECT_EQ(read(one, "/made", tx), "in it");
   ASSERT_EQ(write(one, "/made/later", "too", tx), "");
-  kill_daemon();
+  supervised_.kill_daemon();
   EXPECT_EQ(end(one, tx), "");
   EXPECT_EQ(read(one, "/made/later"), "too");
   EXPECT_EQ(end(one, tx), "ENOENT");
   const std::uint32_t next = begin(one);
   EXPECT_NE(next, tx);
-  kill_daemon();
+  supervised_.kill_daemon();
   EXPECT_EQ(end(one, next, "F"), "");
 }
 
@@ -222,7 +157,7 @@ TEST_P(Kept, ATransactionWhoseReadsChangedFailsAfterTheKill) {
   EXPECT_EQ(read(one, "/read", tx), "before");
   ASSERT_EQ(write(one, "/made", "in it", tx), "");
   ASSERT_EQ(write(other, "/read", "after"), "");
-  kill_daemon();
+  supervised_.kill_daemon();
   EXPECT_EQ(end(one, tx), "EAGAIN");
   EXPECT_EQ(read(one, "/made"), "ENOENT");
 }
@@ -233,7 +168,7 @@ TEST_P(Kept, ClientsThatComeWhileItIsDownAreServed) {
     ASSERT_EQ(write(one, "/a", "1"), "");
   }
   for (int i = 0; i < 20; ++i) {
-    kill_daemon();
+    supervised_.kill_daemon();
     WireClient one = client();
     EXPECT_EQ(read(one, "/a"), "1");
   }
@@ -244,12 +179,12 @@ TEST_P(Kept, AClientThatGoesWhileItIsDownIsForgotten) {
   {
     WireClient one = client();
     ASSERT_EQ(one.call(support::kWatch, zstrings({"/a", "t"})).error(), "");
-    kill_daemon();
+    supervised_.kill_daemon();
   }
   // Its connection is one that ends; the next process knows nothing of it.
   for (int i = 0; i < 100 && connections(other) != "1"; ++i) std::this_thread::sleep_for(20ms);
   EXPECT_EQ(connections(other), "1");
-  kill_daemon();
+  supervised_.kill_daemon();
   EXPECT_EQ(connections(other), "1");
 }
 
@@ -258,7 +193,7 @@ TEST_P(Kept, AClientThatGoesWhileItIsDownIsForgotten) {
 TEST_P(Kept, Bug_AClientThatGoesWithUnreadEventsAndAnOpenTransactionHarmsNobody) {
   WireClient other = client();
   ASSERT_EQ(write(other, "/w", "v"), "");
-  const pid_t before = daemon();
+  const pid_t before = supervised_.daemon();
   const std::string name(900, 'x');
   for (const bool misbehaves : {false, true}) {
     for (int round = 0; round < 3; ++round) {
@@ -276,7 +211,7 @@ TEST_P(Kept, Bug_AClientThatGoesWithUnreadEventsAndAnOpenTransactionHarmsNobody)
     }
     for (int i = 0; i < 500 && connections(other) != "1"; ++i) std::this_thread::sleep_for(20ms);
     EXPECT_EQ(connections(other), "1");
-    EXPECT_EQ(daemon(), before);
+    EXPECT_EQ(supervised_.daemon(), before);
     EXPECT_EQ(read(other, "/made"), "ENOENT");
   }
 }
@@ -287,28 +222,28 @@ TEST_P(Kept, ManyRestartsLeakNothing) {
     const std::filesystem::path fds = "/proc/" + std::to_string(pid) + "/fd";
     return std::distance(std::filesystem::directory_iterator(fds), {});
   };
-  kill_daemon();
+  supervised_.kill_daemon();
   ASSERT_EQ(write(one, "/a", "0"), "");
-  const auto of_supervisor = descriptors(supervisor_.pid());
-  const auto of_daemon = descriptors(daemon());
+  const auto of_supervisor = descriptors(supervised_.pid());
+  const auto of_daemon = descriptors(supervised_.daemon());
   for (int i = 1; i <= 30; ++i) {
     WireClient passing = client();
-    kill_daemon();
+    supervised_.kill_daemon();
     ASSERT_EQ(write(passing, "/a", std::to_string(i)), "");
   }
   ASSERT_EQ(read(one, "/a"), "30");
-  for (int i = 0; i < 100 && descriptors(supervisor_.pid()) > of_supervisor; ++i) {
+  for (int i = 0; i < 100 && descriptors(supervised_.pid()) > of_supervisor; ++i) {
     std::this_thread::sleep_for(20ms);
   }
-  EXPECT_LE(descriptors(supervisor_.pid()), of_supervisor);
+  EXPECT_LE(descriptors(supervised_.pid()), of_supervisor);
   // Its history may have files open at the moment; a leak would be one for each restart.
-  EXPECT_LE(descriptors(daemon()), of_daemon + 10);
+  EXPECT_LE(descriptors(supervised_.daemon()), of_daemon + 10);
 }
 
 TEST_P(Kept, TheSupervisorEndsWithItsDaemonWhenItIsToldTo) {
   WireClient one = client();
   ASSERT_EQ(write(one, "/a", "1"), "");
-  const auto status = supervisor_.terminate();
+  const auto status = supervised_.terminate();
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(*status, 0);
   EXPECT_TRUE(one.closed_by_peer(1s));
@@ -322,10 +257,10 @@ INSTANTIATE_TEST_SUITE_P(Durability, Kept, testing::Values("process", "disk"),
 // A sanitizer has memcpy for itself.
 #if !defined(VXS_ASAN) && !defined(VXS_TSAN)
 TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
-  VxenstoredOptions options = supervised();
-  options.env["LD_PRELOAD"] = build_dir() + "/tests/crash/libplanted_bug.so";
-  VxenstoredProcess supervisor(options);
-  const Ending ending(supervisor);
+  VxenstoredOptions options = with("process");
+  options.env["LD_PRELOAD"] =
+      support::required_env("VXS_BUILD_DIR") + "/tests/crash/libplanted_bug.so";
+  SupervisedDaemon supervisor(options);
   WireClient bystander(supervisor.socket_path());
   ASSERT_EQ(bystander.call(support::kWrite, zstrings({"/a"}) + "kept").error(), "");
   WireClient unlucky(supervisor.socket_path());
@@ -366,17 +301,12 @@ TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
 // --- volatile ----------------------------------------------------------------
 
 TEST(KeptVolatile, ConnectionsEndWithTheDaemonAndNewOnesAreServed) {
-  VxenstoredOptions options = supervised();
+  VxenstoredOptions options = with("process");
   options.args.insert(options.args.end(), {"--connections", "volatile"});
-  VxenstoredProcess supervisor(options);
-  const Ending ending(supervisor);
+  SupervisedDaemon supervisor(options);
   WireClient one(supervisor.socket_path());
   ASSERT_EQ(one.call(support::kWrite, zstrings({"/a"}) + "1").error(), "");
-  const std::string pid = std::to_string(supervisor.pid());
-  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-  pid_t daemon = 0;
-  children >> daemon;
-  ASSERT_EQ(::kill(daemon, SIGKILL), 0);
+  supervisor.kill_daemon();
   EXPECT_TRUE(one.closed_by_peer(5s));
   WireClient two(supervisor.socket_path());
   EXPECT_EQ(two.call(support::kRead, zstrings({"/a"})).payload, "1");

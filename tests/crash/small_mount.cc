@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
+#include <utility>
 
 namespace vxs::test {
 namespace {
@@ -21,6 +22,8 @@ namespace {
 }  // namespace
 
 void leave_mount_namespace() {
+  static bool left = false;
+  if (std::exchange(left, true)) return;
   if (::unshare(CLONE_NEWNS) != 0) fail("unshare(CLONE_NEWNS)");
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     fail("mount --make-rprivate");

@@ -6,7 +6,7 @@
 
 namespace vxs::test {
 
-// Gives the process mounts of its own. Call before the first thread starts. Throws
+// Gives the process mounts of its own, once. Call before the first thread starts. Throws
 // std::runtime_error; needs root.
 void leave_mount_namespace();
 
