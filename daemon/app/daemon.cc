@@ -233,7 +233,8 @@ void Daemon::start_history() {
   hooks.say = [](bool error, const std::string& sentence) {
     error ? spdlog::error("{}", sentence) : spdlog::info("{}", sentence);
   };
-  history_ = std::make_unique<HistoryThread>(*env_, options, *journal_, std::move(hooks));
+  history_ = std::make_unique<HistoryThread>(*env_, options, *journal_, std::move(hooks),
+                                             config_.state_dir + "/history-deaths");
 }
 
 void Daemon::add_control_commands() {
@@ -256,7 +257,10 @@ void Daemon::add_control_commands() {
     text += fmt::format(
         "history: {}\nhistory-repository: {}\nhistory-seq: {}\nhistory-lag: {}\n"
         "history-commits: {}\nhistory-packs: {}\n",
-        history_->failing() ? "failing" : "ok", config_.history_dir(), history_->durable_seq(),
+        history_->off()       ? "ended the daemon and is off"
+        : history_->failing() ? "failing"
+                              : "ok",
+        config_.history_dir(), history_->durable_seq(),
         journal_->last_seq() - std::min(journal_->last_seq(), history_->durable_seq()),
         stats.commits, stats.packs);
   });

@@ -32,8 +32,8 @@ class CommitGraph {
   bool start();
   /// Reaps the child if it has ended. Never waits.
   State poll();
-  /// Kills the child, if there is one. Waits for the kill, not for the work: at most 100 ms; a child
-  /// that takes longer to die is reaped by a later poll(), or by init.
+  /// Kills the child, if there is one. Waits for the kill, not for the work: at most 100 ms; a
+  /// child that takes longer to die is reaped by a later poll(), or by init.
   void stop();
   [[nodiscard]] pid_t child() const noexcept { return child_; }
 

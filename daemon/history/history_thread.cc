@@ -22,6 +22,9 @@ constexpr std::int64_t kRetryPauseMs = 2000;
 /// After so long without a record what was read for the last ones is let go.
 constexpr auto kRestAfter = 1s;
 constexpr int kRecordsPerLook = 512;
+/// Daemons that it ended in a row at one record: then the record is not tried again; nothing is.
+constexpr unsigned kSkipAfter = 2;
+constexpr unsigned kOffAfter = 3;
 /// The commit-graph is written anew after so many commits, but not more often than this.
 constexpr std::uint64_t kGraphCommits = 1000;
 constexpr std::int64_t kGraphPauseMs = 60'000;
@@ -34,8 +37,12 @@ std::int64_t now_ms() {
 }  // namespace
 
 HistoryThread::HistoryThread(store::Env& env, store::HistoryOptions options,
-                             const store::Journal& journal, Hooks hooks)
-    : env_(env), options_(std::move(options)), journal_(journal), hooks_(std::move(hooks)) {}
+                             const store::Journal& journal, Hooks hooks, std::string deaths_file)
+    : env_(env),
+      options_(std::move(options)),
+      journal_(journal),
+      hooks_(std::move(hooks)),
+      deaths_file_(std::move(deaths_file)) {}
 
 HistoryThread::~HistoryThread() {
   abandoned_.store(true, std::memory_order_relaxed);
@@ -82,12 +89,14 @@ bool HistoryThread::rest(std::int64_t milliseconds) {
 
 void HistoryThread::run() {
   graph_.emplace(options_.repository, find_git(std::getenv("PATH")));
+  watch_deaths();
   while (!run_writer()) {
     // A repository that cannot be written is tried again; the journal keeps what it needs
     // meanwhile.
     if (!rest(kRetryPauseMs)) break;
   }
   graph_.reset();
+  deaths_.reset();
   ended_.store(true, std::memory_order_release);
 }
 
@@ -100,9 +109,45 @@ bool HistoryThread::fail(const store::HistoryError& error) {
   return false;
 }
 
+void HistoryThread::watch_deaths() {
+  if (deaths_file_.empty()) return;
+  auto deaths = HistoryDeaths::watch(deaths_file_, options_.version);
+  if (!deaths) {
+    hooks_.say(true, fmt::format("history: nobody counts how often it ends the daemon: {}",
+                                 deaths.error()));
+    return;
+  }
+  deaths_ = std::move(*deaths);
+}
+
+void HistoryThread::work_at(Seq seq) noexcept {
+  if (deaths_) deaths_->begin(seq);
+}
+
+unsigned HistoryThread::deaths_at(Seq seq) const noexcept { return deaths_ ? deaths_->at(seq) : 0; }
+
+bool HistoryThread::is_hopeless(Seq seq) {
+  if (deaths_at(seq) < kOffAfter) return false;
+  off_.store(true, std::memory_order_relaxed);
+  const std::string where = seq == HistoryDeaths::kOpening ? "while it opened its repository"
+                                                           : fmt::format("at Seq {}", seq);
+  hooks_.say(
+      true, fmt::format("history ended {} daemons in a row {}: it is off until this one is stopped "
+                        "in an orderly way, or another version starts. The store goes on; what it "
+                        "does now will be one gap commit. Please report it, with {}",
+                        deaths_at(seq), where, options_.repository));
+  while (rest(kIdlePauseMs * 50)) {
+  }
+  deaths_->forget();
+  return true;
+}
+
 bool HistoryThread::run_writer() {
+  if (is_hopeless(HistoryDeaths::kOpening)) return true;
+  work_at(HistoryDeaths::kOpening);
   auto writer = store::open_history_writer(env_, options_);
   if (!writer) return fail(writer.error());
+  if (is_hopeless((*writer)->durable_seq() + 1)) return true;
   tell(**writer);
   return follow(**writer);
 }
@@ -120,6 +165,7 @@ void HistoryThread::succeeded() {
 
 void HistoryThread::tell(store::HistoryWriter& writer) {
   durable_.store(writer.durable_seq(), std::memory_order_relaxed);
+  work_at(writer.durable_seq() + 1);
   {
     const std::lock_guard lock(mutex_);
     stats_ = writer.stats();
@@ -157,7 +203,7 @@ void HistoryThread::write_commit_graph(const store::HistoryWriter& writer) {
   graph_->start();
 }
 
-bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, bool border) {
+bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, bool border, bool skip) {
   HistorySnapshot snapshot;
   {
     hooks_.post([this] {
@@ -172,6 +218,10 @@ bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, bool b
     snapshot = *snapshot_;
     snapshot_.reset();
   }
+  if (skip && snapshot.seq < from) {  // it was no record
+    hooks_.post([this] { hooks_.unpin(); });
+    return true;
+  }
   const bool first = writer.durable_seq() == 0;
   const Seq gap_to = snapshot.seq;
   const Seq gap_from = first ? 1 : from;
@@ -185,6 +235,8 @@ bool HistoryThread::take_snapshot(store::HistoryWriter& writer, Seq from, bool b
     lost = *not_kept_;
   } else if (border) {
     reason = "the state of an earlier boot ends here";
+  } else if (skip) {
+    reason = "writing them ended the daemon twice";
   }
   const auto added = writer.add_snapshot(*snapshot.tree, snapshot.seq, snapshot.time_us, gap_from,
                                          gap_to, lost, reason);
@@ -205,6 +257,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
   auto worked = Clock::now();
   bool resting = false;
   bool open_pack = false;
+  bool skip = deaths_at(writer.durable_seq() + 1) >= kSkipAfter;
   std::optional<store::HistoryError> error;
   const auto add = [&](const store::Record& record) {
     const auto added = writer.add(record);
@@ -213,10 +266,10 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
 
   while (true) {
     bool at_end = false;
-    bool lost = false;
+    bool lost = skip;
     writer.note_lag(
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - caught_up).count());
-    for (int i = 0; i < kRecordsPerLook && !at_end && !error; ++i) {
+    for (int i = 0; i < kRecordsPerLook && !at_end && !lost && !error; ++i) {
       if (border_ != 0 && tail->position() == border_) {
         lost = true;
         break;
@@ -260,7 +313,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
     if (lost) {
       const bool border = border_ != 0 && tail->position() == border_;
       const Seq from = tail->position();
-      if (!take_snapshot(writer, from, border)) return false;
+      if (!take_snapshot(writer, from, border, std::exchange(skip, false))) return false;
       border_ = 0;
       tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
       caught_up = Clock::now();

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "daemon/history/commit_graph.hh"
+#include "daemon/history/history_deaths.hh"
 #include "store/history/history_writer.hh"
 #include "store/journal/journal.hh"
 #include "store/journal/tail.hh"
@@ -42,8 +43,11 @@ class HistoryThread {
     std::function<void(bool error, std::string sentence)> say;
   };
 
+  /// `deaths_file` (HistoryDeaths): a daemon that this thread ended twice in a row at one record
+  /// gives up the records there are, as one gap commit; when it ended another one at that, history
+  /// is off until the next orderly end, or another version. Empty: nothing is counted.
   HistoryThread(store::Env& env, store::HistoryOptions options, const store::Journal& journal,
-                Hooks hooks);
+                Hooks hooks, std::string deaths_file = {});
   ~HistoryThread();
   HistoryThread(const HistoryThread&) = delete;
   HistoryThread& operator=(const HistoryThread&) = delete;
@@ -63,17 +67,24 @@ class HistoryThread {
     return durable_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] bool failing() const noexcept { return failing_.load(std::memory_order_relaxed); }
+  /// It ended three daemons in a row: nothing is written.
+  [[nodiscard]] bool off() const noexcept { return off_.load(std::memory_order_relaxed); }
   [[nodiscard]] store::HistoryStats stats() const;
 
  private:
   void run();
+  void watch_deaths();
+  void work_at(Seq seq) noexcept;
+  [[nodiscard]] unsigned deaths_at(Seq seq) const noexcept;
+  /// It ended so many daemons here that it is not tried again: waits for the end.
+  [[nodiscard]] bool is_hopeless(Seq seq);
   /// One life of a writer: from opening the repository to an error or the end.
   bool run_writer();
   bool follow(store::HistoryWriter& writer);
   /// What is done when nothing is to be written: true if there is more to do at once.
   bool idle_work(store::HistoryWriter& writer, bool& failed);
   void write_commit_graph(const store::HistoryWriter& writer);
-  bool take_snapshot(store::HistoryWriter& writer, Seq from, bool border);
+  bool take_snapshot(store::HistoryWriter& writer, Seq from, bool border, bool skip);
   void published(store::HistoryWriter& writer);
   void succeeded();
   /// Says how far the writer is.
@@ -90,11 +101,14 @@ class HistoryThread {
   std::thread thread_;
   std::atomic<Seq> durable_{0};
   std::atomic<bool> failing_{false};
+  std::atomic<bool> off_{false};
   std::atomic<bool> ended_{false};
   std::atomic<bool> abandoned_{false};  ///< patience is over: end at the next record
-  std::optional<CommitGraph> graph_;    ///< of the thread, which is the child's parent
-  std::uint64_t graph_commits_ = 0;     ///< the writer's count when it was last written
-  std::int64_t graph_due_ms_ = 0;       ///< not before this
+  std::string deaths_file_;
+  std::unique_ptr<HistoryDeaths> deaths_;  ///< of the thread; none: nothing is counted
+  std::optional<CommitGraph> graph_;       ///< of the thread, which is the child's parent
+  std::uint64_t graph_commits_ = 0;        ///< the writer's count when it was last written
+  std::int64_t graph_due_ms_ = 0;          ///< not before this
   Seq border_ = 0;
   Seq taken_at_ = 0;
   std::optional<std::uint64_t> not_kept_;

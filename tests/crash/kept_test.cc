@@ -296,6 +296,90 @@ TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
         << output;
   }
 }
+
+/// A daemon whose history thread dies of the planted bug.
+class KeptHistory : public testing::Test {
+ protected:
+  static VxenstoredOptions options(bool with_bug) {
+    VxenstoredOptions options = supervised();
+    if (!with_bug) return options;
+    options.env["LD_PRELOAD"] = build_dir() + "/tests/crash/libplanted_bug.so";
+    options.env["PLANTED_IN"] = "vxs-history";
+    return options;
+  }
+  static bool says(WireClient& client, const std::string& line) {
+    for (int i = 0; i < 500; ++i, std::this_thread::sleep_for(20ms)) {
+      const auto status = client.call(support::kControl, zstrings({"vxs-status"})).payload;
+      if (status.find(line) != std::string::npos) return true;
+    }
+    return false;
+  }
+  static std::size_t deaths(const VxenstoredProcess& process) {
+    const std::string output = process.output();
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = output.find("died (signal", at)) != std::string::npos; ++at) {
+      ++count;
+    }
+    return count;
+  }
+  static constexpr const char* kBug = "here the planted bug is met";
+};
+
+TEST_F(KeptHistory, OfARecordThatKillsItTwiceThereIsAGapAndItGoesOn) {
+  VxenstoredProcess supervisor(options(true));
+  const Ending ending(supervisor);
+  WireClient client(supervisor.socket_path());
+  ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + kBug).error(), "");
+  ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + "fine").error(), "");
+  for (int i = 0; i < 500 && deaths(supervisor) < 2; ++i) std::this_thread::sleep_for(20ms);
+  ASSERT_EQ(client.call(support::kWrite, zstrings({"/d"}) + "after").error(), "");
+  EXPECT_TRUE(says(client, "history-lag: 0\n")) << supervisor.output();
+  EXPECT_TRUE(says(client, "history: ok\n")) << supervisor.output();
+  EXPECT_EQ(deaths(supervisor), 2U) << supervisor.output();
+  EXPECT_NE(supervisor.output().find("in one commit only (writing them ended the daemon twice)"),
+            std::string::npos)
+      << supervisor.output();
+  EXPECT_EQ(client.call(support::kRead, zstrings({"/c"})).payload, "fine");
+}
+
+TEST_F(KeptHistory, ThatCannotGoOnIsOffUntilAnOrderlyStopAndTheDaemonServes) {
+  VxenstoredProcess supervisor(options(true));
+  const Ending ending(supervisor);
+  WireClient client(supervisor.socket_path());
+  ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + kBug).error(), "");
+  EXPECT_TRUE(says(client, "history: ended the daemon and is off\n")) << supervisor.output();
+  EXPECT_EQ(deaths(supervisor), 3U) << supervisor.output();
+  ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + "fine").error(), "");
+  const auto status = supervisor.terminate();
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(*status, 0);
+
+  supervisor.restart();
+  const Ending again(supervisor);
+  WireClient later(supervisor.socket_path());
+  EXPECT_EQ(later.call(support::kRead, zstrings({"/c"})).payload, "fine");
+  EXPECT_TRUE(says(later, "history-lag: 0\n")) << supervisor.output();
+}
+
+// A kill is nobody's fault, however often it meets history at the same record.
+TEST_F(KeptHistory, KillsFromOutsideMakeNoGap) {
+  VxenstoredProcess supervisor(options(false));
+  const Ending ending(supervisor);
+  WireClient client(supervisor.socket_path());
+  for (std::size_t i = 0; i < 6; ++i) {
+    ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + kBug).error(), "");
+    const auto pid = client.call(support::kControl, zstrings({"vxs-status"})).payload;
+    const auto at = pid.find("\npid: ");
+    ASSERT_NE(at, std::string::npos);
+    constexpr int kSignals[] = {SIGKILL, SIGSEGV, SIGABRT};
+    ASSERT_EQ(::kill(std::stoi(pid.substr(at + 6)), kSignals[i % 3]), 0);
+    for (int n = 0; n < 500 && deaths(supervisor) <= i; ++n) std::this_thread::sleep_for(20ms);
+    ASSERT_EQ(deaths(supervisor), i + 1) << supervisor.output();
+  }
+  EXPECT_TRUE(says(client, "history-lag: 0\n"));
+  EXPECT_EQ(supervisor.output().find("in one commit only"), std::string::npos)
+      << supervisor.output();
+}
 #endif
 
 // --- volatile ----------------------------------------------------------------
