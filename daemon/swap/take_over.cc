@@ -118,7 +118,7 @@ class TakeOver {
         store::migration::import_state(stream, options, beginning_.perms, beginning_.tree);
     if (!imported) return start_error(out_.stream + ": " + imported.error().message);
     imported_ = std::move(*imported);
-    if (beginning_.xen) find_ports(beginning_.xen->channels);
+    if (beginning_.xen) look_at_ports(beginning_.xen->channels);
     store::migration::settle_live(beginning_.tree, options, imported_);
     if (beginning_.xen) {
       for (const daemon::DomainInfo& info : beginning_.xen->domains) identify(info);
@@ -129,25 +129,32 @@ class TakeOver {
     return {};
   }
 
-  /// The other end of what the daemon before had bound is surer than what nodes say of it.
-  void find_ports(const std::vector<daemon::EventChannel>& channels) {
+  /// The other end of what the daemon before had bound is surer than what nodes say of it. It also
+  /// proves that nobody died meanwhile, whose domid another one has now.
+  void look_at_ports(const std::vector<daemon::EventChannel>& channels) {
+    if (channels.empty()) return;  // Xen did not say
     for (const LiveConnection& one : imported_.connections) {
       if (!one.ring || one.local_port == 0) continue;
       const auto found = std::lower_bound(channels.begin(), channels.end(), one.local_port,
                                           [](const daemon::EventChannel& channel,
                                              daemon::Port port) { return channel.local < port; });
-      if (found == channels.end() || found->local != one.local_port) continue;
-      if (found->kind != daemon::EventChannel::Kind::kInterdomain || found->domid != *one.ring) {
-        continue;
+      const bool connected = found != channels.end() && found->local == one.local_port &&
+                             found->kind == daemon::EventChannel::Kind::kInterdomain &&
+                             found->domid == *one.ring;
+      if (connected) {
+        imported_.system.domains[*one.ring].remote_port = found->remote;
+      } else {
+        cut_off_.insert(*one.ring);
       }
-      imported_.system.domains[*one.ring].remote_port = found->remote;
     }
   }
 
-  /// The daemon before served this domain until a moment ago, so it is the life there is.
+  /// The daemon before served this domain until a moment ago, so it is the life there is. Of one
+  /// that closed its channel since, that is not known.
   void identify(const daemon::DomainInfo& info) {
     const auto found = imported_.system.domains.find(info.domid);
     if (found == imported_.system.domains.end() || info.dying) return;
+    if (cut_off_.contains(info.domid)) return;
     found->second.handle = info.handle;
     if (found->second.unique_id == 0) found->second.unique_id = info.unique_id;
   }
@@ -279,6 +286,7 @@ class TakeOver {
   Imported imported_;
   std::unique_ptr<daemon::WireArea> area_;
   std::set<int> sockets_;
+  std::set<DomId> cut_off_;  ///< whose rings had a port that is not connected to them any more
 };
 
 }  // namespace

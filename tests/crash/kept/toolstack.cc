@@ -341,9 +341,11 @@ void Toolstack::destroy(Guest& guest, Time now) {
   checked(machine_.destroy(std::span(&domid, 1)), "destroy");
   if (below(2) == 0) {
     ++counts_.reused;
-    return enter(guest, Phase::kAbsent, now, 40);
+    // A C daemon that nobody told of the death takes the next one for the same (no handles).
+    if (!basic_) return enter(guest, Phase::kAbsent, now, 40);
+  } else {
+    guest.domid = kFirstDomid + ((guest.domid - kFirstDomid) ^ 1U);
   }
-  guest.domid = kFirstDomid + ((guest.domid - kFirstDomid) ^ 1U);
   enter(guest, Phase::kForgetting, now);
 }
 

@@ -23,7 +23,7 @@ struct ToolstackSetting {
   std::size_t guests = 0;
   std::uint64_t seed = 1;
   // The daemon may be a C xenstored (4.17): special events do not say of whom they tell, pages have
-  // no features, and rings are not introduced anew.
+  // no features, rings are not introduced anew, and a domid comes again once its end is noticed.
   bool basic = false;
 };
 

@@ -90,7 +90,18 @@ class StreamByHand : public testing::Test {
     process_.emplace(command);
   }
 
+  /// What the daemon before has bound; `events_` is its device, which start() does not name by
+  /// itself.
+  std::uint32_t bind(const FakeGuest& guest) {
+    const auto handle = machine_.machine().handle_of(events_.get());
+    const auto port =
+        machine_.machine().bind_interdomain(handle.value_or(0), guest.domid(), guest.port());
+    EXPECT_TRUE(port.has_value());
+    return port.value_or(0);
+  }
+
   support::FakeMachine machine_;
+  process::Descriptor events_{*machine_.machine().open_handle(false)};
   support::TempDir dir_{"/dev/shm"};
   process::Descriptor listener_{::socket(AF_UNIX, SOCK_STREAM, 0)};
   std::optional<support::ChildProcess> process_;
@@ -108,7 +119,8 @@ TEST_F(StreamByHand, H8_AWrongDescriptorForEventsIsSaidAndPortsAreBoundAnew) {
   // The daemon before took ten bytes.
   three.send_some(request.substr(0, 10), true);
   three.page().set(GuestPage::kReqCons, 10);
-  start(in.get(), three, 5, request.substr(0, 10));
+  start(in.get(), three, bind(three), request.substr(0, 10));
+  events_.reset();
   three.send_bytes(request.substr(10));
   EXPECT_EQ(three.reply().req_id, 9U);
   EXPECT_EQ(three.call(support::kRead, zstrings({"half"})).payload, "whole");
@@ -119,7 +131,8 @@ TEST_F(StreamByHand, H8_AWrongDescriptorForEventsIsSaidAndPortsAreBoundAnew) {
 TEST_F(StreamByHand, H8_AMissingDescriptorForEventsIsSaidAndPortsAreBoundAnew) {
   machine_.create_domain(3);
   FakeGuest three(machine_.machine(), 3);
-  start(-1, three, 5, "");
+  start(-1, three, bind(three), "");
+  events_.reset();
   EXPECT_EQ(three.call(support::kWrite, zstrings({"a"}) + "1").error(), "");
   EXPECT_THAT(output(), HasSubstr("the event channels are bound anew: descriptor -1 is not open"));
 }
@@ -127,7 +140,7 @@ TEST_F(StreamByHand, H8_AMissingDescriptorForEventsIsSaidAndPortsAreBoundAnew) {
 TEST_F(StreamByHand, H9_ARingWithMoreOnItsWayThanASlotHoldsRestsUntilItIsIntroduced) {
   machine_.create_domain(3);
   FakeGuest three(machine_.machine(), 3);
-  start(-1, three, 5, std::string(20'000, 'x'));
+  start(events_.get(), three, bind(three), std::string(20'000, 'x'));
   WireClient dom0(socket_path());
   EXPECT_EQ(dom0.call(support::kIsDomainIntroduced, zstrings({"3"})).payload, zstrings({"T"}));
   EXPECT_THAT(output(), HasSubstr("domain 3: requests or answers were on their way; its ring rests "
@@ -139,18 +152,31 @@ TEST_F(StreamByHand, H9_ARingWithMoreOnItsWayThanASlotHoldsRestsUntilItIsIntrodu
   EXPECT_EQ(three.call(support::kWrite, zstrings({"a"}) + "1").error(), "");
 }
 
+TEST_F(StreamByHand, F7_WhoComesOnTheDomidOfOneThatDiedMeanwhileInheritsNothing) {
+  machine_.create_domain(3);
+  {
+    FakeGuest before(machine_.machine(), 3);
+    const std::uint32_t port = bind(before);
+    machine_.destroy(3);
+    ASSERT_TRUE(machine_.gone(3));
+    machine_.create_domain(3);
+    start(events_.get(), before, port, "");
+  }
+  WireClient dom0(socket_path());
+  EXPECT_EQ(dom0.call(support::kRead, zstrings({"/local/domain/3"})).error(), "ENOENT");
+  EXPECT_EQ(dom0.call(support::kIsDomainIntroduced, zstrings({"3"})).payload, zstrings({"F"}));
+  FakeGuest after(machine_.machine(), 3);
+  ASSERT_EQ(dom0.call(support::kIntroduce, after.introduction()).payload, zstrings({"OK"}));
+  EXPECT_EQ(after.call(support::kWrite, zstrings({"a"}) + "1").error(), "EACCES");
+}
+
 TEST_F(StreamByHand, WithoutXenEventChannelsAreLetGo) {
   machine_.create_domain(3);
   FakeGuest three(machine_.machine(), 3);
-  process::Descriptor events(*machine_.machine().open_handle(false));
-  const auto handle = machine_.machine().handle_of(events.get());
-  ASSERT_TRUE(handle);
-  const auto port = machine_.machine().bind_interdomain(*handle, 3, three.port());
-  ASSERT_TRUE(port);
-  start(events.get(), three, *port, "", {"--xen", "off"});
+  start(events_.get(), three, bind(three), "", {"--xen", "off"});
   WireClient dom0(socket_path());
   EXPECT_EQ(dom0.call(support::kRead, zstrings({"/"})).error(), "");
-  events.reset();
+  events_.reset();
   machine_.machine().reap();
   EXPECT_EQ(machine_.machine().port_status(3, three.port())->kind, fakexen::kUnbound);
   EXPECT_THAT(output(), Not(HasSubstr("bound anew")));
