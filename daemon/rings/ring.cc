@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -110,7 +112,9 @@ bool Ring::take(RingReader& reader, std::size_t count) {
   if (reader.cons() != slot.req_cons()) slot.set_ring_indices(reader.cons(), slot.rsp_prod());
   reader.read(room);
   slot.begin_taking(count);
+  VXS_CRASH_POINT("ring-taking");
   reader.publish();
+  VXS_CRASH_POINT("ring-taken");
   slot.finish_taking();
   touched = true;
   seen_ = 0;
@@ -182,8 +186,11 @@ RingOutput Ring::send(Outbox& outbox) {
       if (writer->prod() != slot.rsp_prod()) slot.set_ring_indices(slot.req_cons(), writer->prod());
       slot.begin_send(count);
     }
+    VXS_CRASH_POINT("ring-send-begun");
     writer->write(bytes.substr(0, count));
+    VXS_CRASH_POINT("ring-copied");
     writer->publish();
+    VXS_CRASH_POINT("ring-sent");
     if (session) session->slot().finish_send(count);
     outbox.sent(count);
     touched = true;

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "store/crash_point.hh"
+
 namespace vxs::daemon {
 namespace {
 
@@ -135,11 +137,15 @@ void RingServer::serve(DomId domid, Connection& connection, Begin begin) {
 
 void RingServer::begin_anew(Ring& ring) {
   const auto page = ring.page();
+  VXS_CRASH_POINT("ring-reset-recorded");
   if (ring.session) ring.session->begin_anew(*server_);
+  VXS_CRASH_POINT("ring-reset-slot");
   ring.reset_streams();
+  VXS_CRASH_POINT("ring-reset-page");
   if (page.error() != 0) page.set_error(0);
   // From here on a restart does not repeat it.
   if (ring.session) ring.session->slot().set_ring_begun(server_->journal().last_seq());
+  VXS_CRASH_POINT("ring-reset-begun");
   // Last: the guest goes on when it sees it (A20, A21).
   if (page.connection() == protocol::kRingReconnect) page.set_connection(protocol::kRingConnected);
 }
@@ -208,12 +214,14 @@ void RingServer::on_events() {
     const auto port = hypervisor_.next_pending();
     if (!port) break;
     if (port == virq_) {
+      VXS_CRASH_POINT("domain-event-pending");
       hypervisor_.unmask(*port);
       domains_changed = true;
       continue;
     }
     const auto found = by_port_.find(*port);
     if (found == by_port_.end()) continue;  // unbound since
+    VXS_CRASH_POINT("event-pending");
     found->second->masked = true;
     queue(*found->second);
   }
@@ -323,6 +331,7 @@ void RingServer::settle(Ring& ring) {
   const bool unannounced = (may_read(ring) && ring.half_read()) || ring.short_of_room();
   if (unannounced && !ring.queued && !ring.connection->frozen) expect(ring);
   if (ring.queued || !ring.masked) return;
+  VXS_CRASH_POINT("event-served");
   ring.masked = false;
   if (ring.port) hypervisor_.unmask(*ring.port);
 }
@@ -390,12 +399,11 @@ void RingServer::freeze(Ring& ring, const Offence& offence) {
                    offence.what));
 }
 
-std::vector<store::migration::LiveConnection> RingServer::hand_over(std::uint32_t features) {
+std::vector<store::migration::LiveConnection> RingServer::hand_over() {
   std::vector<store::migration::LiveConnection> live;
   for (const auto& [domid, ring] : rings_) {
     if (ring->port && std::exchange(ring->masked, false)) hypervisor_.unmask(*ring->port);
     if (ring->connection == nullptr) continue;
-    ring->page().set_features(ring->page().features() & features);
     std::string input = ring->taken();
     if (ring->session) {
       const WireSlot& slot = ring->session->slot();

@@ -61,10 +61,42 @@ void check_scale(const std::vector<WorkloadResult>& results, double limit,
   }
 }
 
+// What a request takes more, pair by pair, as ratios are; nothing without pairs.
+std::optional<double> median_cost(const std::vector<Measurement>& kept,
+                                  const std::vector<Measurement>& plain,
+                                  double Measurement::*figure) {
+  std::vector<double> costs;
+  for (std::size_t i = 0; i < std::min(kept.size(), plain.size()); ++i) {
+    if (kept[i].operations == 0 || kept[i].requests == 0) continue;
+    const double requests =
+        static_cast<double>(kept[i].requests) / static_cast<double>(kept[i].operations);
+    costs.push_back((kept[i].*figure - plain[i].*figure) / requests);
+  }
+  if (costs.empty()) return std::nullopt;
+  std::sort(costs.begin(), costs.end());
+  return (costs[(costs.size() - 1) / 2] + costs[costs.size() / 2]) / 2;
+}
+
+void check_keeping(const std::vector<WorkloadResult>& results, double limit,
+                   std::vector<BarCheck>& checks) {
+  for (const WorkloadResult& result : results) {
+    const bool held_to_it = result.name.starts_with("read-") || result.name.starts_with("write-") ||
+                            result.name.starts_with("tx-");
+    if (!held_to_it || !result.has(kOurs) || !result.has(ServerKind::kKept)) continue;
+    const auto& kept = result.runs.at(ServerKind::kKept);
+    const auto& plain = result.runs.at(kOurs);
+    const auto main = median_cost(kept, plain, &Measurement::main_cpu_us);
+    if (main) checks.push_back({"keep-cost of " + result.name, *main, limit});
+    const auto all = median_cost(kept, plain, &Measurement::all_cpu_us);
+    if (all) checks.push_back({"keep-cost, all threads, of " + result.name, *all, limit});
+  }
+}
+
 constexpr const char* kScaleGrowth = "scale-growth";
+constexpr const char* kKeepCost = "keep-cost";
 
 bool is_bar(const std::string& name) {
-  return name == kScaleGrowth || default_bars().contains(name);
+  return name == kScaleGrowth || name == kKeepCost || default_bars().contains(name);
 }
 
 }  // namespace
@@ -77,7 +109,8 @@ void parse_bar(const std::string& text, Bars& bars) {
   if (equals == std::string::npos || !is_bar(name)) {
     throw BenchError(
         "'" + text +
-        "' is no bar: cpu-ratio, eagain, watch-growth and scale-growth are, as NAME=LIMIT");
+        "' is no bar: cpu-ratio, eagain, watch-growth, scale-growth and keep-cost are, as "
+        "NAME=LIMIT");
   }
   double limit = 0;
   const char* end = text.data() + text.size();
@@ -97,6 +130,7 @@ std::vector<BarCheck> check_bars(const std::vector<WorkloadResult>& results, con
     if (name == "cpu-ratio") check_cpu(results, limit, checks);
     if (name == "eagain") check_eagain(results, limit, checks);
     if (name == kScaleGrowth) check_scale(results, limit, checks);
+    if (name == kKeepCost) check_keeping(results, limit, checks);
     if (name == "watch-growth") check_watches(results, limit, checks);
     if (checks.size() == before) {
       throw BenchError("the bar " + name + " has nothing to look at in this run");

@@ -16,8 +16,10 @@ namespace vxs::bench {
 //               beside none (1.1)
 // scale-growth  vxenstored's CPU per VM start, and per READ and WRITE of one
 //               guest, beside 1,000 guests over that beside 10 (1.2)
+// keep-cost     what a READ, a WRITE or a request of a transaction takes more with kept connections
+//               than with volatile ones: CPU us of the main thread, and of all (0.6)
 using Bars = std::map<std::string, double>;
-// Those of sockets: all but scale-growth.
+// Those beside the C daemon on sockets: all but scale-growth and keep-cost.
 [[nodiscard]] Bars default_bars();
 
 // Reads NAME=LIMIT into `bars`; throws BenchError for an unknown name or a bad number.

@@ -17,6 +17,7 @@ namespace {
 Measurement with_cpu(double main_cpu_us, std::uint64_t retries = 0) {
   Measurement m;
   m.main_cpu_us = main_cpu_us;
+  m.all_cpu_us = main_cpu_us;
   m.retries = retries;
   return m;
 }
@@ -96,6 +97,29 @@ TEST(Bench, GrowthBesideAThousandGuestsIsHeldToItsBar) {
   EXPECT_THAT(held,
               testing::UnorderedElementsAre(testing::Pair("scale-growth of scale-start", false),
                                             testing::Pair("scale-growth of scale-read", true)));
+}
+
+TEST(Bench, KeepingCostsWhatARequestTakesMoreThanWithVolatileConnections) {
+  const auto pair = [](const std::string& name, double plain, double kept, std::uint64_t requests) {
+    Measurement m = with_cpu(kept);
+    m.operations = 10;
+    m.requests = requests;
+    return WorkloadResult{
+        name, name, {{ServerKind::kVxenstored, {with_cpu(plain)}}, {ServerKind::kKept, {m}}}};
+  };
+  std::map<std::string, bool> held;
+  const std::vector<WorkloadResult> results{
+      pair("read-1", 8.0, 8.5, 10), pair("write-1", 8.0, 8.7, 10), pair("tx-1", 100.0, 104.0, 80)};
+  for (const BarCheck& check : check_bars(results, {{"keep-cost", 0.6}}, 1.0)) {
+    held[check.what] = check.held();
+  }
+  EXPECT_THAT(held, testing::UnorderedElementsAre(
+                        testing::Pair("keep-cost of read-1", true),
+                        testing::Pair("keep-cost of write-1", false),
+                        testing::Pair("keep-cost of tx-1", true),
+                        testing::Pair("keep-cost, all threads, of read-1", true),
+                        testing::Pair("keep-cost, all threads, of write-1", false),
+                        testing::Pair("keep-cost, all threads, of tx-1", true)));
 }
 
 TEST(Bench, ABarWithNothingToLookAtIsAnError) {

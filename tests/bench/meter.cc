@@ -22,8 +22,9 @@ double percentile_us(std::vector<std::uint64_t>& samples, double fraction) {
 
 Meter::Meter(const Server& server, const MeasureOptions& options)
     : pid_(server.pid()),
-      settle_ms_(server.kind() == ServerKind::kVxenstored ? static_cast<int>(options.settle.count())
-                                                          : kStockSettleMs) {}
+      settle_ms_(server.kind() == ServerKind::kVxenstored || server.kind() == ServerKind::kKept
+                     ? static_cast<int>(options.settle.count())
+                     : kStockSettleMs) {}
 
 void Meter::begin() {
   quiet_ = wait_until_quiet(pid_, settle_ms_, kQuietLimitMs) && quiet_;

@@ -36,7 +36,9 @@ struct Raw {
 };
 
 void declare(CLI::App& app, Raw& raw) {
-  app.add_option("--servers", raw.servers, "echo, c, o (oxenstored), vxs")->delimiter(',');
+  app.add_option("--servers", raw.servers,
+                 "echo, c, o (oxenstored), vxs, kept (vxs with kept connections)")
+      ->delimiter(',');
   app.add_option("--workloads", raw.workloads, "names from --list, or prefixes such as read-")
       ->delimiter(',');
   app.add_option("--pairs", raw.pairs, "runs of each server")->check(CLI::Range(1, 1000));
@@ -53,7 +55,8 @@ void declare(CLI::App& app, Raw& raw) {
       ->check(CLI::IsMember({"one", "all"}));
   app.add_flag("--quick", raw.quick, "few workloads, 2 pairs, 0.1 s each: under a minute");
   app.add_flag("--bars", raw.all_bars, "exit 1 when a limit of the project is exceeded");
-  app.add_option("--bar", raw.bars, "NAME=LIMIT: cpu-ratio, eagain, watch-growth, scale-growth");
+  app.add_option("--bar", raw.bars,
+                 "NAME=LIMIT: cpu-ratio, eagain, watch-growth, scale-growth, keep-cost");
   app.add_option("--bar-factor", raw.bar_factor, "multiplies every limit")
       ->check(CLI::PositiveNumber);
   app.add_option("--json", raw.json_file, "write all figures to this file");

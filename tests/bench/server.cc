@@ -22,11 +22,12 @@ constexpr int kStartLimitMs = 20'000;
 // permissions of others to nobody.
 constexpr const char* kFakeDomains = "1-4095";
 
-constexpr std::array<std::pair<ServerKind, const char*>, 4> kNames{
+constexpr std::array<std::pair<ServerKind, const char*>, 5> kNames{
     {{ServerKind::kEcho, "echo"},
      {ServerKind::kStockC, "c"},
      {ServerKind::kStockOcaml, "o"},
-     {ServerKind::kVxenstored, "vxs"}}};
+     {ServerKind::kVxenstored, "vxs"},
+     {ServerKind::kKept, "kept"}}};
 
 std::string tail_of(const std::filesystem::path& log) {
   std::ifstream file(log);
@@ -58,6 +59,10 @@ Command with_guests(const std::filesystem::path& directory, const ServerPaths& p
   return command;
 }
 
+Command our_command(const std::filesystem::path& directory, const ServerPaths& paths, bool guests) {
+  return guests ? with_guests(directory, paths) : vxenstored_command(directory, paths);
+}
+
 std::unique_ptr<Process> start(ServerKind kind, const std::filesystem::path& directory,
                                const std::string& socket_path, const ServerPaths& paths,
                                bool guests) {
@@ -65,8 +70,10 @@ std::unique_ptr<Process> start(ServerKind kind, const std::filesystem::path& dir
     case ServerKind::kEcho:
       return std::make_unique<Process>([&] { return run_echo_server(socket_path); });
     case ServerKind::kVxenstored:
-      return std::make_unique<Process>(guests ? with_guests(directory, paths)
-                                              : vxenstored_command(directory, paths));
+      return std::make_unique<Process>(our_command(directory, paths, guests));
+    case ServerKind::kKept:
+      return std::make_unique<Process>(
+          supervised_command(our_command(directory, paths, guests), paths));
     case ServerKind::kStockC:
     case ServerKind::kStockOcaml:
       break;
@@ -112,7 +119,7 @@ ServerKind server_kind(const std::string& name) {
   for (const auto& [kind, known] : kNames) {
     if (name == known) return kind;
   }
-  throw BenchError("unknown server '" + name + "': echo, c, o and vxs are known");
+  throw BenchError("unknown server '" + name + "': echo, c, o, vxs and kept are known");
 }
 
 Command vxenstored_command(const std::filesystem::path& directory, const ServerPaths& paths) {
@@ -131,6 +138,22 @@ Command vxenstored_command(const std::filesystem::path& directory, const ServerP
   command.environment = {{"XENSTORED_RUNDIR", run}};
   command.log = directory / "log";
   return command;
+}
+
+Command supervised_command(Command daemon, const ServerPaths& paths) {
+  std::vector<std::string> arguments{paths.vxenstored.parent_path() / "vxenstored-supervise",
+                                     "--backoff-max", "0", "--"};
+  arguments.insert(arguments.end(), daemon.arguments.begin(), daemon.arguments.end());
+  daemon.arguments = std::move(arguments);
+  daemon.death_signal = SIGTERM;
+  return daemon;
+}
+
+pid_t daemon_of(pid_t supervisor) {
+  const std::string pid = std::to_string(supervisor);
+  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+  pid_t first = -1;
+  return children >> first ? first : -1;
 }
 
 void wait_until_ready(Process& process, const std::string& socket_path,
@@ -157,6 +180,11 @@ Server::Server(ServerKind kind, const ServerPaths& paths, bool guests)
   } catch (const BenchError& error) {
     throw BenchError("server " + server_name(kind) + ": " + error.what());
   }
+  pid_ = kind == ServerKind::kKept ? daemon_of(process_->pid()) : process_->pid();
+}
+
+Server::~Server() {
+  if (kind_ == ServerKind::kKept && process_) process_->stop(SIGTERM, kStartLimitMs);
 }
 
 std::string Server::machine_directory() const { return machine_of(directory_.path()); }

@@ -11,7 +11,8 @@
 
 namespace vxs::bench {
 
-enum class ServerKind { kEcho, kStockC, kStockOcaml, kVxenstored };
+// kVxenstored: alone, with volatile connections; kKept: below its supervisor, with kept ones.
+enum class ServerKind { kEcho, kStockC, kStockOcaml, kVxenstored, kKept };
 
 // Where the programs are; the defaults are those of this build.
 struct ServerPaths {
@@ -23,7 +24,7 @@ struct ServerPaths {
 [[nodiscard]] ServerPaths default_server_paths();
 
 [[nodiscard]] std::string server_name(ServerKind kind);
-// Throws BenchError for a name that is none of echo, c, o, vxs.
+// Throws BenchError for a name that is none of echo, c, o, vxs, kept.
 [[nodiscard]] ServerKind server_kind(const std::string& name);
 
 class Server {
@@ -32,9 +33,13 @@ class Server {
   // with the end of its log, when it does not within 20 s. With `guests` it
   // stands behind the fake Xen library, whose machine has dom0 alone at first.
   Server(ServerKind kind, const ServerPaths& paths, bool guests = false);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   [[nodiscard]] ServerKind kind() const { return kind_; }
-  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+  // The daemon's, whoever supervises it.
+  [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const std::string& socket_path() const { return socket_path_; }
   // The fake machine of a server with guests (FAKEXEN_DIR).
   [[nodiscard]] std::string machine_directory() const;
@@ -46,11 +51,18 @@ class Server {
   ScratchDirectory directory_;
   std::string socket_path_;
   std::unique_ptr<Process> process_;  // after directory_: dies before it goes
+  pid_t pid_ = -1;
 };
 
 // vxenstored's command line for a run: everything lies below `directory`.
 [[nodiscard]] Command vxenstored_command(const std::filesystem::path& directory,
                                          const ServerPaths& paths);
+
+// The same command below a supervisor, which is told to end when we die: one that is killed leaves
+// a daemon that starts another.
+[[nodiscard]] Command supervised_command(Command daemon, const ServerPaths& paths);
+// The daemon of a supervisor; -1 while there is none.
+[[nodiscard]] pid_t daemon_of(pid_t supervisor);
 
 // Waits until a DIRECTORY of / is answered at `socket_path`; throws BenchError
 // with the end of `log` when the process dies or does not answer in time.

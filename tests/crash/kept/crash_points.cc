@@ -20,6 +20,12 @@ constexpr unsigned char kBreakpoint[] = {0x00, 0x00, 0x20, 0xD4};
 constexpr unsigned char kBreakpoint[] = {0xCC};
 #endif
 
+using When = ListedPoint::When;
+const std::map<std::string, When, std::less<>> kWhens{
+    {"serving", When::kServing}, {"checkpoint", When::kCheckpoint}, {"start", When::kStart},
+    {"ring", When::kRing},       {"ring-reset", When::kRingReset},  {"update", When::kUpdate},
+    {"trial", When::kTrial},     {"outcome", When::kOutcome}};
+
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   std::string bytes(file ? static_cast<std::size_t>(file.tellg()) : 0, '\0');
@@ -108,8 +114,9 @@ std::vector<ListedPoint> listed_crash_points(const std::string& file) {
     }
     ListedPoint point{
         .name = cells[0].substr(1, cells[0].size() - 2), .when = {}, .journal = cells[2]};
-    if (cells[1] == "start") point.when = ListedPoint::When::kStart;
-    if (cells[1] == "checkpoint") point.when = ListedPoint::When::kCheckpoint;
+    const auto when = kWhens.find(cells[1]);
+    if (when == kWhens.end()) throw std::runtime_error(file + ": " + line);
+    point.when = when->second;
     points.push_back(std::move(point));
   }
   if (points.empty()) throw std::runtime_error(file + " lists no points");

@@ -23,7 +23,16 @@ bool set_crash_point(pid_t pid, const std::string& program,
 
 // One row of docs/crash-points.md.
 struct ListedPoint {
-  enum class When : std::uint8_t { kServing, kCheckpoint, kStart };
+  enum class When : std::uint8_t {
+    kServing,
+    kCheckpoint,
+    kStart,
+    kRing,       // serving, with guests
+    kRingReset,  // when a ring begins, or a domain ends
+    kUpdate,     // the old program of a live update
+    kTrial,      // the new one, until it has taken over
+    kOutcome,    // it, afterwards
+  };
   std::string name;
   When when = When::kServing;
   std::string journal;  // "any", "mapped", "disk"

@@ -1,6 +1,7 @@
 // crash_runner CONTROL PROGRAM ARGUMENTS...: becomes the program, as a supervisor's child should.
 // If the file CONTROL is there and names a crash point, the program gets it before its first
-// instruction, and the file is gone.
+// instruction, and the file is gone. It has vxenstored's note and leaves out a first -N, so that it
+// is a program a daemon can be updated to, too.
 //
 // Who sets it is a process of its own: it traces this one until exec, and lets go.
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <exception>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include "tests/crash/kept/crash_points.hh"
 
@@ -88,6 +90,10 @@ void be_traced(const std::string& program, const std::string& name) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "-N") {
+    --argc;
+    ++argv;
+  }
   if (argc < 3) {
     (void)std::fprintf(stderr, "usage: crash_runner CONTROL PROGRAM ARGUMENTS...\n");
     return 2;

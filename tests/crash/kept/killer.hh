@@ -37,9 +37,12 @@ class Killer {
   enum class Phase : std::uint8_t { kServing, kDying, kDown };
 
   void kill(Time now);
+  void ask_for_update();
+  void send();
   void on_death(Time now);
   void on_served(Time now);
   void watch_recovery(Time now);
+  void connect();
   void ask();
   void listen(Time now);
   void lost(Time now);

@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   try {
     if (options.crash_points != 0) {
       options.control = directory.path() + "/point";
-      options.kills = options.crash_points * vxs::test::kept::points_for(options).size();
+      options.kills = options.crash_points * vxs::test::kept::steps_for(options).size();
     }
     soak.emplace(options);
     soak->run();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -14,79 +16,124 @@ namespace {
 using std::chrono::seconds;
 using When = ListedPoint::When;
 
-// Clients do everything that leads to a point all the time; a checkpoint comes when it is due.
+// Clients do everything that leads to a point all the time; rings begin when the toolstack makes
+// them.
 constexpr seconds kPatience{10};
-constexpr seconds kCheckpointPatience{5};
+constexpr seconds kRarePatience{20};
+
+// Points at which the new program dies before the supervisor knows that it took over.
+bool is_before_taking_over(const std::string& name) {
+  static const std::set<std::string> kNames{"start-inherited", "start-area-adopted",
+                                            "trial-confirmed", "trial-marked"};
+  return kNames.contains(name);
+}
+
+// What the answer of `live-update -s` has to have in it.
+std::string expected_answer(const ListedPoint& point) {
+  if (point.when == When::kCheckpoint || point.name == "update-prepared") {
+    return "Not in live-update session.";  // it is over with the process
+  }
+  if (point.name == "update-noted") return "this one died before the new one was started";
+  return is_before_taking_over(point.name) ? "it died of signal 5" : "OK";
+}
+
+// The command line of a process, with one blank between words.
+std::string command_line_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+  std::string line{std::istreambuf_iterator<char>(file), {}};
+  while (!line.empty() && line.back() == '\0') line.pop_back();
+  std::replace(line.begin(), line.end(), '\0', ' ');
+  return line;
+}
 
 }  // namespace
 
-std::vector<ListedPoint> points_for(const Options& options) {
+std::vector<PointStep> steps_for(const Options& options) {
   auto points =
       listed_crash_points(support::required_env("VXS_SOURCE_DIR") + "/docs/crash-points.md");
   const bool disk = options.durability == "disk";
   const bool mapped = !disk && options.journal.starts_with("/dev/shm");
   std::erase_if(points, [&](const ListedPoint& point) {
-    return (point.journal == "disk" && !disk) || (point.journal == "mapped" && !mapped);
+    const bool of_rings = point.when == When::kRing || point.when == When::kRingReset;
+    return (point.journal == "disk" && !disk) || (point.journal == "mapped" && !mapped) ||
+           (of_rings && options.guests == 0);
   });
-  // So many starts leave segments enough for a checkpoint to be due at once.
-  std::stable_partition(points.begin(), points.end(),
-                        [](const ListedPoint& point) { return point.when != When::kCheckpoint; });
-  return points;
+  std::vector<PointStep> steps;
+  for (const ListedPoint& point : points) {
+    // An update begins with a checkpoint.
+    const bool only_by_update = point.when == When::kUpdate || point.when == When::kTrial ||
+                                point.when == When::kOutcome || point.when == When::kCheckpoint;
+    steps.push_back({.point = point, .by_update = only_by_update});
+    if (point.when == When::kStart) steps.push_back({.point = point, .by_update = true});
+  }
+  return steps;
 }
 
 PointPlan::PointPlan(const Options& options)
     : options_(options),
       program_(support::required_env("VXS_BUILD_DIR") + "/daemon/vxenstored"),
+      runner_(support::required_env("VXS_BUILD_DIR") + "/tests/crash/crash_runner"),
       places_(crash_points_of(program_)),
-      points_(points_for(options)) {
-  for (const ListedPoint& point : points_) {
-    if (!places_.contains(point.name)) {
-      throw std::runtime_error("the program has no crash point called " + point.name);
+      steps_(steps_for(options)) {
+  for (const PointStep& step : steps_) {
+    if (!places_.contains(step.point.name)) {
+      throw std::runtime_error("the program has no crash point called " + step.point.name);
     }
   }
 }
 
-void PointPlan::strike(const Pidfd& victim, Time now) {
-  current_ = &points_[next_++ % points_.size()];
-  give_up_at_.reset();
-  if (current_->when == When::kStart) {
-    std::ofstream(options_.control) << current_->name << '\n';
-    victim.kill9();
-    return;
-  }
-  if (!set_crash_point(victim.pid(), program_, places_.at(current_->name))) {
-    throw std::runtime_error("crash point " + current_->name + " cannot be set");
-  }
-  give_up_at_ = now + (current_->when == When::kCheckpoint ? kCheckpointPatience : kPatience);
+bool PointPlan::is_set_at_exec() const {
+  const When when = current_->point.when;
+  return when == When::kStart || when == When::kTrial || when == When::kOutcome;
 }
 
-bool PointPlan::gives_up(Time now) {
-  if (!give_up_at_ || now < *give_up_at_) return false;
+bool PointPlan::strike(const Pidfd& victim, Time now) {
+  current_ = &steps_[next_++ % steps_.size()];
+  const std::string& name = current_->point.name;
   give_up_at_.reset();
-  if (current_->when != When::kCheckpoint) {
-    throw Violation("nobody comes by crash point " + current_->name);
+  if (current_->by_update) line_ = options_.control + " " + command_line_of(victim.pid());
+  if (is_set_at_exec()) {
+    std::ofstream(options_.control) << name << '\n';
+    if (!current_->by_update) victim.kill9();
+  } else if (!set_crash_point(victim.pid(), program_, places_.at(name))) {
+    throw std::runtime_error("crash point " + name + " cannot be set");
   }
-  missed_.push_back(current_->name);
-  return true;
+  if (current_->point.when == When::kRingReset) {
+    give_up_at_ = now + kRarePatience;
+  } else if (current_->by_update || !is_set_at_exec()) {
+    give_up_at_ = now + kPatience;
+  }
+  return current_->by_update;
+}
+
+std::string PointPlan::judge_update(const std::string& answer) const {
+  const std::string expected = expected_answer(current_->point);
+  if (answer.find(expected) != std::string::npos) return "";
+  return "dead at " + current_->point.name + ", the live update says: " + answer;
+}
+
+void PointPlan::check_patience(Time now) const {
+  if (!give_up_at_ || now < *give_up_at_) return;
+  throw Violation("nobody comes by crash point " + current_->point.name);
 }
 
 void PointPlan::died() {
-  if (std::exchange(give_up_at_, std::nullopt)) ++met_;
+  if (!std::exchange(give_up_at_, std::nullopt) || is_set_at_exec()) return;
+  ++met_;
+  // It ended after EXEC, and that is all the supervisor looks at.
+  if (current_->point.name == "update-exec-sent") ++untold_;
 }
 
 void PointPlan::served() {
-  if (current_ == nullptr || current_->when != When::kStart) return;
+  if (current_ == nullptr || !is_set_at_exec()) return;
   if (std::filesystem::exists(options_.control)) {
-    throw Violation("crash point " + current_->name + " was not set");
+    throw Violation("crash point " + current_->point.name + " was not set");
   }
   ++met_;
 }
 
 std::string PointPlan::summary() const {
-  std::string text =
-      std::to_string(met_) + " deaths at " + std::to_string(points_.size()) + " crash points";
-  for (const std::string& name : missed_) text += ", " + name + " was not met";
-  return text;
+  return std::to_string(met_) + " deaths at " + std::to_string(steps_.size()) + " crash points";
 }
 
 }  // namespace vxs::test::kept

@@ -12,37 +12,53 @@
 
 namespace vxs::test::kept {
 
-// Of the list those that there are with these options.
-std::vector<ListedPoint> points_for(const Options& options);
+// A point, and how it is met.
+struct PointStep {
+  ListedPoint point;
+  bool by_update = false;  // a live update is asked for, instead of a kill or the load
+};
+// All there are with these options. The points of a start are met by kill -9, and by the new
+// program of a live update.
+std::vector<PointStep> steps_for(const Options& options);
 
 class PointPlan {
  public:
   // `options` outlives it. Throws std::runtime_error if program and list do not agree.
   explicit PointPlan(const Options& options);
 
-  // The next one is due: sets it, or kills at once where it lies in the start that follows.
-  void strike(const Pidfd& victim, Time now);
-  // Nobody comes by the point that was set: kill9 is due. Throws Violation unless that may be.
-  [[nodiscard]] bool gives_up(Time now);
+  // The next one is due: sets it, or kills at once where it lies in the start that follows. True:
+  // a live update is to be asked for now, with these words.
+  [[nodiscard]] bool strike(const Pidfd& victim, Time now);
+  // `live-update -f`, and -c.
+  [[nodiscard]] const std::string& update_file() const { return runner_; }
+  [[nodiscard]] const std::string& update_line() const { return line_; }
+  // Held against the answer of -s; "" or what is wrong.
+  [[nodiscard]] std::string judge_update(const std::string& answer) const;
+
+  // Throws Violation if nobody comes by the point that was set.
+  void check_patience(Time now) const;
   // The victim of strike() is gone.
   void died();
   // There is a daemon that serves again. Throws Violation if it should have died in its start.
   void served();
 
-  // Deaths at points so far.
-  [[nodiscard]] std::size_t met() const { return met_; }
+  // Deaths at points so far, of which the supervisor tells.
+  [[nodiscard]] std::size_t told() const { return met_ - untold_; }
   [[nodiscard]] std::string summary() const;
 
  private:
+  [[nodiscard]] bool is_set_at_exec() const;
+
   const Options& options_;
   std::string program_;
+  std::string runner_;
+  std::string line_;
   PointPlaces places_;
-  std::vector<ListedPoint> points_;
+  std::vector<PointStep> steps_;
   std::size_t next_ = 0;
-  const ListedPoint* current_ = nullptr;
+  const PointStep* current_ = nullptr;
   std::optional<Time> give_up_at_;
-  std::size_t met_ = 0;
-  std::vector<std::string> missed_;
+  std::size_t met_ = 0, untold_ = 0;
 };
 
 }  // namespace vxs::test::kept
