@@ -46,15 +46,6 @@ double milliseconds(Clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-// What comes after `words` in the last line of `log` that has them, up to the line's end or `end`.
-std::string last_after(const std::string& log, std::string_view words, std::string_view end) {
-  const auto at = log.rfind(words);
-  if (at == std::string::npos) return "?";
-  const auto begin = at + words.size();
-  const auto line_end = std::min(log.find('\n', begin), log.find(end, begin));
-  return log.substr(begin, line_end - begin);
-}
-
 struct Run {
   double died_ms = 0;   // the process is gone, and the supervisor sees it
   double main_ms = 0;   // the next one is in main(): started, linked

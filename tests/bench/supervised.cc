@@ -26,6 +26,14 @@ std::string read_all(const std::filesystem::path& path) {
 
 }  // namespace
 
+std::string last_after(const std::string& log, std::string_view words, std::string_view end) {
+  const auto at = log.rfind(words);
+  if (at == std::string::npos) return "?";
+  const auto begin = at + words.size();
+  const auto line_end = std::min(log.find('\n', begin), log.find(end, begin));
+  return log.substr(begin, line_end - begin);
+}
+
 Supervised::Supervised(const ServerPaths& paths, bool guests) : paths_(paths), guests_(guests) {
   std::filesystem::create_directories(machine_directory());
   start();
@@ -34,16 +42,7 @@ Supervised::Supervised(const ServerPaths& paths, bool guests) : paths_(paths), g
 Supervised::~Supervised() { end(); }
 
 void Supervised::start() {
-  Command daemon = vxenstored_command(directory_.path(), paths_);
-  Command command;
-  command.arguments = {paths_.vxenstored.parent_path() / "vxenstored-supervise", "--backoff-max",
-                       "0", "--"};
-  command.arguments.insert(command.arguments.end(), daemon.arguments.begin(),
-                           daemon.arguments.end());
-  command.environment = daemon.environment;
-  command.log = daemon.log;
-  // One that is killed leaves a daemon that starts another.
-  command.death_signal = SIGTERM;
+  Command command = supervised_command(vxenstored_command(directory_.path(), paths_), paths_);
   if (guests_) {
     std::replace(command.arguments.begin(), command.arguments.end(), std::string("off"),
                  std::string("on"));
@@ -71,11 +70,8 @@ void Supervised::start_anew() {
 }
 
 std::optional<pid_t> Supervised::daemon() const {
-  const std::string pid = std::to_string(process_->pid());
-  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-  pid_t first = 0;
-  if (children >> first) return first;
-  return std::nullopt;
+  const pid_t pid = daemon_of(process_->pid());
+  return pid > 0 ? std::optional(pid) : std::nullopt;
 }
 
 pid_t Supervised::wait_for_daemon() const {

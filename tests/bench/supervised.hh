@@ -6,10 +6,16 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "tests/bench/server.hh"
 
 namespace vxs::bench {
+
+// What comes after `words` in the last line of `log` that has them, up to the line's end or `end`;
+// "?" if none has.
+[[nodiscard]] std::string last_after(const std::string& log, std::string_view words,
+                                     std::string_view end);
 
 class Supervised {
  public:

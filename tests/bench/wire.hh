@@ -12,6 +12,7 @@
 namespace vxs::bench {
 
 enum class MessageType : std::uint32_t {
+  kControl = 0,
   kDirectory = 1,
   kRead = 2,
   kWatch = 4,
