@@ -23,10 +23,14 @@ constexpr std::size_t kWatchesPerPass = 512;
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper)
+Daemon::Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper,
+               std::unique_ptr<StateAhead> ahead)
     : config_(config),
       listen_fd_(listen_fd),
       env_(store::make_posix_env()),
+      ahead_(ahead ? std::move(ahead) : std::make_unique<StateAhead>()),
+      perms_(ahead_->perms),
+      stats_(ahead_->stats),
       trace_(config.log_dir),
       observer_(trace_, clock_),
       poison_(config.state_dir + "/poison"),
@@ -40,6 +44,7 @@ Daemon::Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keep
 
 Daemon::~Daemon() {
   history_.reset();
+  hash_ahead_.forget();
   checkpointer_.reset();
   sockets_.reset();
   rings_.reset();
@@ -47,12 +52,10 @@ Daemon::~Daemon() {
   head_.reset();
 }
 
-process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Config& config,
-                                                             bool xen_present, int listen_fd,
-                                                             StartTimes& times,
-                                                             keeper::Keeper* keeper,
-                                                             keeper::Inheritance inheritance) {
-  std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd, keeper));
+process::StartResult<std::unique_ptr<Daemon>> Daemon::create(
+    const config::Config& config, bool xen_present, int listen_fd, StartTimes& times,
+    keeper::Keeper* keeper, keeper::Inheritance inheritance, std::unique_ptr<StateAhead> ahead) {
+  std::unique_ptr<Daemon> daemon(new Daemon(config, listen_fd, keeper, std::move(ahead)));
   if (auto taken = daemon->take_update_note(inheritance); !taken) {
     return tl::unexpected(taken.error());
   }
@@ -67,6 +70,7 @@ process::StartResult<std::unique_ptr<Daemon>> Daemon::create(const config::Confi
   times.mark("wire-area");
   const auto recovered = daemon->recover(daemon->hypervisor_ != nullptr);
   if (!recovered) return tl::unexpected(recovered.error());
+  daemon->ahead_->checkpoint.reset();  // what it was for is done
   VXS_CRASH_POINT("start-state-recovered");
   times.mark("state");
   const auto begun = daemon->begin(times);

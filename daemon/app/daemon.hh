@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "daemon/app/checkpointer.hh"
+#include "daemon/app/hash_ahead.hh"
 #include "daemon/app/history_line.hh"
 #include "daemon/app/live_updater.hh"
 #include "daemon/app/poison_bundles.hh"
 #include "daemon/app/start_times.hh"
+#include "daemon/app/state_ahead.hh"
 #include "daemon/app/update_note.hh"
 #include "daemon/config/config.hh"
 #include "daemon/core/clock.hh"
@@ -40,10 +42,12 @@ class Daemon {
   /// Everything until requests can be answered: recovers the state, opens the trace. `xen_present`:
   /// guests are to be served. `inheritance`: of `keeper`, the supervisor, which may be nullptr:
   /// connections end with the process then. It outlives this object. Errors: a sentence for the
-  /// operator; the process exits 1. `times` is told of each step.
+  /// operator; the process exits 1. `times` is told of each step. `ahead`: what was read before, if
+  /// anything was.
   [[nodiscard]] static process::StartResult<std::unique_ptr<Daemon>> create(
       const config::Config& config, bool xen_present, int listen_fd, StartTimes& times,
-      keeper::Keeper* keeper = nullptr, keeper::Inheritance inheritance = {});
+      keeper::Keeper* keeper = nullptr, keeper::Inheritance inheritance = {},
+      std::unique_ptr<StateAhead> ahead = nullptr);
   ~Daemon();
 
   /// The pid that signals go to has changed: another supervisor took over. For the pid file.
@@ -53,7 +57,8 @@ class Daemon {
   void run();
 
  private:
-  Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper);
+  Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keeper,
+         std::unique_ptr<StateAhead> ahead);
 
   /// The connections of the process before, and their memory.
   process::StartResult<void> open_connections(keeper::Inheritance& inheritance);
@@ -118,8 +123,9 @@ class Daemon {
   int listen_fd_;
   std::unique_ptr<store::Env> env_;
   SystemClock clock_;
-  store::PermTable perms_;
-  store::TreeStats stats_;
+  std::unique_ptr<StateAhead> ahead_;  ///< the two below; its checkpoint goes after recovery
+  store::PermTable& perms_;
+  store::TreeStats& stats_;
   logging::TraceFile trace_;
   LogObserver observer_;
   PoisonBundles poison_;
@@ -153,6 +159,7 @@ class Daemon {
   bool update_confirmed_ = false;  ///< the supervisor knows that this program goes on
   process::Descriptor update_fd_;
   std::optional<UpdateNote> update_note_;  ///< of an update that has led to this start
+  HashAhead hash_ahead_;                   ///< of an update that is prepared
   std::unique_ptr<LiveUpdater> updater_;
   std::unique_ptr<HotSwap> hot_swap_;  ///< none where connections are volatile
   std::uint64_t starts_ = 0;
@@ -163,7 +170,7 @@ class Daemon {
   Seq history_newest_ = 0;
   /// The history is of another time: how many records it was not kept of.
   std::optional<std::uint64_t> history_not_kept_;
-  bool renumbered_ = false;  ///< at this start, above what the history has
+  bool renumbered_ = false;       ///< at this start, above what the history has
   Seq checkpoint_seq_ = 0;        ///< of the newest checkpoint
   std::size_t old_segments_ = 0;  ///< of earlier starts that no checkpoint of ours covers
   bool stopping_ = false;

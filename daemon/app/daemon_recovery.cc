@@ -64,8 +64,8 @@ process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) 
       return confirm_update(found, report);
     };
   }
-  auto journal = store::open_journal(
-      *env_, options, perms_, tree, report_,
+  auto journal = store::open_journal_from(
+      ahead_->checkpoint ? &*ahead_->checkpoint : nullptr, *env_, options, perms_, tree, report_,
       [this] { loop_.post([this] { server_->journal_progressed(); }); }, {}, replay);
   if (!journal) {
     if (journal.error().kind != store::JournalError::Kind::kDamaged || options.accept_damage ||

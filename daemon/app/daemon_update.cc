@@ -1,7 +1,6 @@
 // Live update, the new program's half, and the old one's when it is started again (docs/design.md).
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <thread>
@@ -10,7 +9,9 @@
 #include "daemon/app/initial_tree.hh"
 #include "daemon/app/stock_update.hh"
 #include "daemon/app/version.hh"
+#include "store/crash_point.hh"
 #include "store/system_state.hh"
+#include "store/tree_hash.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -20,12 +21,6 @@ using keeper::UpdateRole;
 /// For requests that were read before a hot swap.
 constexpr std::int64_t kSettleUs = 1'000'000;
 constexpr std::int64_t kHistoryMs = 200;
-
-/// How a process ended, as wait(2) tells, for the requester.
-std::string how_it_ended(int status) {
-  if (WIFSIGNALED(status)) return fmt::format("it died of signal {}", WTERMSIG(status));
-  return fmt::format("it ended with status {}", WEXITSTATUS(status));
-}
 
 }  // namespace
 
@@ -50,12 +45,12 @@ process::StartResult<void> Daemon::take_update_note(keeper::Inheritance& inherit
   if (failed || update_note_->stage == UpdateNote::Stage::kPrepared) {
     std::string why = "this one died before the new one was started";
     if (failed) {
-      why = update_role_ == UpdateRole::kTimedOut ? "it had not taken over in time"
+      why = update_role_ == UpdateRole::kTimedOut ? std::string(kNotInTime)
                                                   : how_it_ended(inheritance.previous_status);
       if (!update_note_->text.empty()) why += ": " + update_note_->text;
     }
     update_note_->stage = UpdateNote::Stage::kFailed;
-    update_note_->text = "The new program did not take over, the old one goes on: " + why + ".";
+    update_note_->text = old_one_goes_on(why);
     (void)update_note_->write_to(update_fd_.get());
   }
   return {};
@@ -67,7 +62,11 @@ tl::expected<void, std::string> Daemon::confirm_update(const store::Tree& tree,
     return tl::unexpected(fmt::format("its state is that at Seq {}, and the old one's at {}",
                                       report.last_seq, update_note_->seq));
   }
-  if (tree.state_hash() != update_note_->tree_hash) {
+  // Most of it was hashed before this program's turn came.
+  const auto& read = ahead_->checkpoint;
+  const std::uint64_t hash =
+      read ? store::state_hash_from(tree, read->tree, ahead_->hash) : tree.state_hash();
+  if (hash != update_note_->tree_hash) {
     return tl::unexpected(std::string("its tree is not the old one's"));
   }
   if (store::state_hash(report.system) != update_note_->system_hash) {
@@ -76,13 +75,16 @@ tl::expected<void, std::string> Daemon::confirm_update(const store::Tree& tree,
   if (hypervisor_ && !hypervisor_->domains()) {
     return tl::unexpected(std::string("Xen does not tell it which domains there are"));
   }
+  VXS_CRASH_POINT("trial-confirmed");
   // Before the supervisor knows: a start that finds it there without being told of a failure is one
   // of the new program.
   update_note_->stage = UpdateNote::Stage::kTakenOver;
   update_note_->text = "OK";
-  if (!update_note_->write_to(update_fd_.get()) || !keeper_->taken_over()) {
-    return tl::unexpected(std::string("it could not tell the supervisor"));
-  }
+  bool told = update_note_->write_to(update_fd_.get());
+  VXS_CRASH_POINT("trial-marked");
+  told = told && keeper_->taken_over();
+  VXS_CRASH_POINT("trial-taken-over");
+  if (!told) return tl::unexpected(std::string("it could not tell the supervisor"));
   update_confirmed_ = true;
   return {};
 }
@@ -104,6 +106,7 @@ void Daemon::take_update_outcome() {
   server_->live_update().set_outcome({.connection = update_note_->connection,
                                       .ordinal = update_note_->ordinal,
                                       .text = update_note_->text});
+  VXS_CRASH_POINT("update-outcome-known");
 }
 
 void Daemon::forget_update_note() {
@@ -143,7 +146,7 @@ tl::expected<UpdateNote, std::string> Daemon::stop_for_update() {
   if (journal_->safe_seq() != note.seq) {
     return tl::unexpected(std::string("The journal's last records did not become safe in time."));
   }
-  note.tree_hash = head_->tree().state_hash();
+  note.tree_hash = hash_ahead_.hash(head_->tree());
   note.system_hash = store::state_hash(server_->lifecycle().capture());
   return note;
 }
@@ -159,7 +162,10 @@ void Daemon::prepare_updates() {
                                start_checkpoint();
                                return true;
                              },
+                         .begin_hash = [this] { hash_ahead_.begin(head_->tree()); },
+                         .hash_busy = [this] { return hash_ahead_.busy(); },
                          .stop = [this] { return stop_for_update(); },
+                         .forget_hash = [this] { hash_ahead_.forget(); },
                          .forget_note = [this] { forget_update_note(); }});
   server_->live_update().set_host(updater_.get());
   prepare_hot_swap();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "daemon/logging/log.hh"
 #include "daemon/process/elf_note.hh"
 #include "protocol/escape.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 namespace {
@@ -87,8 +89,21 @@ std::optional<std::string> LiveUpdater::begin(const UpdateOrder& order) {
 
 void LiveUpdater::cancel() {
   if (std::exchange(swapping_, false)) swap_->cancel();
+  forget();
+}
+
+void LiveUpdater::forget() {
+  if (prepared_by_) keeper_->drop_next();
+  prepared_by_.reset();
+  hooks_.forget_hash();
   order_.reset();
   program_.reset();
+}
+
+void LiveUpdater::fail(const std::string& text) {
+  spdlog::error("live update: {}", text);
+  forget();
+  session_.finish(text);
 }
 
 bool LiveUpdater::pass() {
@@ -100,8 +115,45 @@ bool LiveUpdater::pass() {
   if (!order_ || hooks_.checkpoint_busy()) return false;
   // The less the new one has to replay the shorter is the pause. Without one it takes longer.
   if (!std::exchange(checkpointed_, true) && hooks_.start_checkpoint()) return false;
-  hand_over();
+  switch (wait_for_next()) {
+    case Wait::kGoOn:
+      return false;
+    case Wait::kReady:
+      hand_over();
+      break;
+    case Wait::kFailed:
+      break;
+  }
   return true;
+}
+
+/// All that the new program can do by reading it does while this one serves: clients wait for the
+/// rest. One that fails then costs nobody anything.
+LiveUpdater::Wait LiveUpdater::wait_for_next() {
+  using Next = keeper::Keeper::Next;
+  const auto now = std::chrono::steady_clock::now();
+  if (!prepared_by_) {
+    process::Descriptor program(::fcntl(program_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!program || !keeper_->exec_ahead(std::move(program), words())) return Wait::kReady;
+    prepared_by_ = now + patience_;
+    VXS_CRASH_POINT("update-prepared");
+    hooks_.begin_hash();
+  }
+  switch (keeper_->next()) {
+    case Next::kStarted:
+      if (now < *prepared_by_) return Wait::kGoOn;
+      fail(old_one_goes_on(kNotInTime));
+      return Wait::kFailed;
+    case Next::kReady:
+      return hooks_.hash_busy() ? Wait::kGoOn : Wait::kReady;
+    case Next::kEnded:
+      fail(old_one_goes_on(how_it_ended(keeper_->next_status())));
+      return Wait::kFailed;
+    case Next::kNone:
+      break;
+  }
+  fail(hooks_.obstacle().empty() ? "The supervisor died meanwhile." : hooks_.obstacle());
+  return Wait::kFailed;
 }
 
 std::vector<std::string> LiveUpdater::words() const {
@@ -113,12 +165,6 @@ std::vector<std::string> LiveUpdater::words() const {
 }
 
 void LiveUpdater::hand_over() {
-  const auto fail = [this](const std::string& text) {
-    spdlog::error("live update: {}", text);
-    order_.reset();
-    program_.reset();
-    session_.finish(text);
-  };
   auto note = hooks_.stop();
   if (!note) return fail(note.error());
   note->connection = order_->connection;
@@ -127,11 +173,19 @@ void LiveUpdater::hand_over() {
   const auto fd = note->write();
   if (!fd) return fail("There is no memory for a note to the new program.");
   (void)keeper_->keep(kUpdateName, fd.get());
+  VXS_CRASH_POINT("update-noted");
   if (!keeper_->exec(std::move(program_), words(), patience_)) {
     keeper_->release(kUpdateName);
     return fail("The supervisor does not hear what program to start.");
   }
-  spdlog::info("live update: stopped at Seq {}; the new program is to go on", note->seq);
+  VXS_CRASH_POINT("update-exec-sent");
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto now_us =
+      static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+  spdlog::info(
+      "live update: the old one stopped within {:.1f} ms at Seq {}; the new program is to go on",
+      (now_us - static_cast<double>(note->stopped_us)) / 1e3, note->seq);
   logging::stop();
   // As after a SIGKILL: everything is where the next one finds it.
   ::_exit(kHandedOver);

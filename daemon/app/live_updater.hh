@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,9 +29,14 @@ class LiveUpdater final : public UpdateHost {
     std::function<bool()> checkpoint_busy;
     /// Begins a checkpoint. False: none can be had.
     std::function<bool()> start_checkpoint;
+    /// Begins, on a thread, what stop() would take long for: the hash of the tree as it is.
+    std::function<void()> begin_hash;
+    std::function<bool()> hash_busy;
     /// Stops serving: what was done is safe and published, and nothing else is done any more unless
     /// the loop runs again. The state's words of the note, or why it could not be.
     std::function<tl::expected<UpdateNote, std::string>()> stop;
+    /// There will be no stop().
+    std::function<void()> forget_hash;
     /// The requester has its answer: the note may go. At the end of a pass, all being flushed.
     std::function<void()> forget_note;
   };
@@ -52,6 +58,11 @@ class LiveUpdater final : public UpdateHost {
   [[nodiscard]] bool pass();
 
  private:
+  enum class Wait : std::uint8_t { kGoOn, kReady, kFailed };
+  /// Starts the new program ahead, and looks how far it is.
+  [[nodiscard]] Wait wait_for_next();
+  void fail(const std::string& text);
+  void forget();
   void hand_over();
   /// What the new program is started with.
   [[nodiscard]] std::vector<std::string> words() const;
@@ -65,6 +76,8 @@ class LiveUpdater final : public UpdateHost {
   std::optional<UpdateOrder> order_;  ///< of an update that is prepared
   process::Descriptor program_;
   bool checkpointed_ = false;
+  /// The new program was started ahead, and has to be prepared by then.
+  std::optional<std::chrono::steady_clock::time_point> prepared_by_;
   bool answered_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,7 +19,9 @@
 #include "daemon/app/host.hh"
 #include "daemon/app/initial_tree.hh"
 #include "daemon/app/start_times.hh"
+#include "daemon/app/state_ahead.hh"
 #include "daemon/config/options.hh"
+#include "daemon/history/library_ahead.hh"
 #include "daemon/hypervisor/domain_list.hh"
 #include "daemon/keeper/keeper.hh"
 #include "daemon/logging/log.hh"
@@ -69,13 +72,24 @@ int serve(const config::Config& config, process::Startup& startup, daemon::Start
   keeper::Inheritance inheritance;
   auto keeper = keeper::Keeper::adopt(inheritance);
   if (!keeper) return fail(keeper.error().text);
-  trial = note_of_trial(inheritance);
   keeper::Keeper* const supervisor = keeper->get();
-  times.mark("supervisor");
   const auto notifier =
       supervisor == nullptr ? process::Notifier::from_environment() : process::Notifier();
   const bool silent = startup.background() || in_daemon_form;
   logging::start(silent ? logging::Target::kSyslog : logging::Target::kStandardError);
+  std::optional<daemon::LibraryAhead> library;
+  if (config.history) library.emplace();
+  std::unique_ptr<daemon::StateAhead> ahead;
+  if (supervisor != nullptr && supervisor->is_ahead()) {
+    ahead = std::make_unique<daemon::StateAhead>();
+    ahead->load(config);
+    if (library) library->wait();
+    if (const auto turn = supervisor->await_turn(inheritance); !turn)
+      return fail(turn.error().text);
+    times.begin_again();
+  }
+  trial = note_of_trial(inheritance);
+  times.mark("supervisor");
   for (const auto& warning : config.warnings) spdlog::warn("{}", warning);
 
   const auto xen = process::find_xen(config.xen);
@@ -93,7 +107,7 @@ int serve(const config::Config& config, process::Startup& startup, daemon::Start
   }
   times.mark("locks");
   auto daemon = daemon::Daemon::create(config, xen.present, instance->listen_fd(), times,
-                                       supervisor, std::move(inheritance));
+                                       supervisor, std::move(inheritance), std::move(ahead));
   if (!daemon) return fail(daemon.error().text);
   const auto publish = [&](pid_t pid) { return instance->publish_pid(pid); };
   const auto published = publish(supervisor != nullptr ? supervisor->supervisor_pid() : ::getpid());

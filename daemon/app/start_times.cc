@@ -22,6 +22,13 @@ StartTimes::StartTimes() : begin_(Clock::now()), last_(begin_), cpu_(cpu_time())
   steps_ = fmt::format("linking -/{:.1f}", milliseconds(cpu_));
 }
 
+void StartTimes::begin_again() {
+  begin_ = last_ = Clock::now();
+  cpu_ = cpu_time();
+  steps_ = fmt::format("ahead -/{:.1f}", milliseconds(cpu_));
+  beginning_ = "its turn";
+}
+
 void StartTimes::mark(std::string_view step) {
   const auto now = Clock::now();
   const auto cpu = cpu_time();
@@ -32,9 +39,9 @@ void StartTimes::mark(std::string_view step) {
 }
 
 std::string StartTimes::sentence() const {
-  return fmt::format("{:.1f} ms after main() at {:.6f} s of the monotonic clock: {}",
-                     milliseconds(last_ - begin_), milliseconds(begin_.time_since_epoch()) / 1000,
-                     steps_);
+  return fmt::format("{:.1f} ms after {} at {:.6f} s of the monotonic clock: {}",
+                     milliseconds(last_ - begin_), beginning_,
+                     milliseconds(begin_.time_since_epoch()) / 1000, steps_);
 }
 
 }  // namespace vxs::daemon

@@ -13,9 +13,11 @@ class StartTimes {
   StartTimes();
   /// What was done since the last mark was `step`, a word.
   void mark(std::string_view step);
-  /// "12.3 ms after main() at 4567.891234 s of the monotonic clock: options 0.4/0.3, state …", each
-  /// step with its ms and how many of them this thread had a CPU.
+  /// "12.3 ms after main() (or: after its turn) at 4567.891234 s of the monotonic clock: options
+  /// 0.4/0.3, state …", each step with its ms and how many of them this thread had a CPU.
   [[nodiscard]] std::string sentence() const;
+  /// What was done so far kept nobody waiting: all is counted from now on.
+  void begin_again();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -24,6 +26,7 @@ class StartTimes {
   Clock::time_point last_;
   std::chrono::nanoseconds cpu_;
   std::string steps_;
+  const char* beginning_ = "main()";
 };
 
 }  // namespace vxs::daemon

@@ -1,6 +1,8 @@
 #include "daemon/app/update_note.hh"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +44,15 @@ std::string get(const char (&from)[kSize]) {
 }
 
 }  // namespace
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("it died of signal {}", WTERMSIG(status));
+  return fmt::format("it ended with status {}", WEXITSTATUS(status));
+}
+
+std::string old_one_goes_on(const std::string& why) {
+  return "The new program did not take over, the old one goes on: " + why + ".";
+}
 
 process::Descriptor UpdateNote::write() const {
   process::Descriptor fd(::memfd_create("vxenstored-update", MFD_CLOEXEC));

@@ -14,6 +14,13 @@ namespace vxs::daemon {
 /// Its name at the supervisor.
 inline constexpr const char* kUpdateName = "update";
 
+/// Why a new program did not take over.
+inline constexpr const char* kNotInTime = "it had not taken over in time";
+/// The same for one that ended, as wait(2) tells.
+[[nodiscard]] std::string how_it_ended(int status);
+/// The requester's answer then.
+[[nodiscard]] std::string old_one_goes_on(const std::string& why);
+
 struct UpdateNote {
   enum class Stage : std::uint32_t {
     kPrepared = 1,   ///< the new program has not taken over yet

@@ -23,6 +23,9 @@ using supervisor::Message;
 using supervisor::MessageType;
 
 constexpr std::chrono::milliseconds kStartPatience{10'000};
+/// Ours is to wait then: the program before is to end first, and the supervisor tells if it will
+/// not.
+constexpr std::chrono::milliseconds kTurnPatience{std::chrono::hours(24)};
 constexpr int kMessagesPerPass = 64;
 constexpr std::chrono::milliseconds kHandOverPatience{2'000};
 /// For a supervisor that is told of a live update: it does nothing else that takes time.
@@ -70,15 +73,21 @@ process::StartResult<std::unique_ptr<Keeper>> Keeper::adopt(Inheritance& inherit
   // Started through a descriptor, we would be called by its number.
   (void)::prctl(PR_SET_NAME, program_invocation_short_name);
   std::unique_ptr<Keeper> keeper(new Keeper(process::Descriptor(fd)));
-  auto received = keeper->receive_inheritance(inheritance);
+  auto received = keeper->receive_inheritance(inheritance, kStartPatience);
   if (!received) return tl::unexpected(received.error());
-  VXS_CRASH_POINT("start-inherited");
   keeper->successor_ = Successor::like(keeper->supervisor_pid_);
   return keeper;
 }
 
-process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance) {
-  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+process::StartResult<void> Keeper::await_turn(Inheritance& inheritance) {
+  channel_.queue(Message{.type = MessageType::kPrepared});
+  if (!drain()) return process::start_error("the supervisor died");
+  return receive_inheritance(inheritance, kTurnPatience);
+}
+
+process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance,
+                                                       std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
     Message message;
     switch (channel_.receive(message)) {
@@ -92,7 +101,10 @@ process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance)
       case Channel::Received::kMessage:
         break;
     }
-    if (message.type == MessageType::kHello) take_hello(message);
+    if (message.type == MessageType::kHello) {
+      take_hello(message);
+      if (ahead_) return {};
+    }
     if (message.type == MessageType::kKept) {
       if (!message.fd) {
         return process::start_error("there are too few descriptors (RLIMIT_NOFILE) for " +
@@ -105,6 +117,7 @@ process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance)
       inheritance.starts = message.value;
       inheritance.previous_status = static_cast<int>(message.more);
       inheritance.update = role_of(message.flags);
+      VXS_CRASH_POINT("start-inherited");
       return {};
     }
   }
@@ -115,6 +128,8 @@ void Keeper::take_hello(const Message& hello) {
   supervisor_pid_ = static_cast<pid_t>(hello.value);
   interval_ = std::chrono::microseconds(hello.more / 3);
   managed_ = (hello.flags & supervisor::kManaged) != 0;
+  starts_ahead_ = (hello.flags & supervisor::kStartsAhead) != 0;
+  ahead_ = (hello.flags & supervisor::kAheadOfTime) != 0;
 }
 
 Keeper::~Keeper() = default;
@@ -225,8 +240,8 @@ void Keeper::queue_words(const std::vector<std::string>& words) {
   }
 }
 
-bool Keeper::exec(process::Descriptor program, const std::vector<std::string>& words,
-                  std::chrono::microseconds patience) {
+bool Keeper::queue_exec(process::Descriptor program, const std::vector<std::string>& words,
+                        std::uint16_t flags, std::chrono::microseconds patience) {
   const bool sane = !words.empty() && words.size() <= supervisor::kArgumentsMax &&
                     std::all_of(words.begin(), words.end(), [](const std::string& word) {
                       return word.size() <= supervisor::kArgumentMax;
@@ -236,9 +251,28 @@ bool Keeper::exec(process::Descriptor program, const std::vector<std::string>& w
   program_ = std::move(program);
   queue_words(words);
   channel_.queue(Message{.type = MessageType::kExec,
+                         .flags = flags,
                          .value = static_cast<std::uint64_t>(patience.count()),
                          .name = std::string(supervisor::kProgramName)});
   return drain();
+}
+
+bool Keeper::exec(process::Descriptor program, const std::vector<std::string>& words,
+                  std::chrono::microseconds patience) {
+  return queue_exec(std::move(program), words, 0, patience);
+}
+
+bool Keeper::exec_ahead(process::Descriptor program, const std::vector<std::string>& words) {
+  if (!starts_ahead_ || !queue_exec(std::move(program), words, supervisor::kAhead, {})) {
+    return false;
+  }
+  next_ = Next::kStarted;
+  return true;
+}
+
+void Keeper::drop_next() {
+  if (std::exchange(next_, Next::kNone) == Next::kNone) return;
+  send(Message{.type = MessageType::kDropNext});
 }
 
 bool Keeper::taken_over() {
@@ -280,6 +314,11 @@ void Keeper::handle(Message& message) {
     numbers_[message.name] = static_cast<int>(message.value);
   }
   if (message.type == MessageType::kHeld) held_ = true;
+  if (message.type == MessageType::kNextReady && next_ == Next::kStarted) next_ = Next::kReady;
+  if (message.type == MessageType::kNextEnded && next_ != Next::kNone) {
+    next_ = Next::kEnded;
+    next_status_ = static_cast<int>(message.more);
+  }
   if (message.type == MessageType::kHello) {
     take_hello(message);
     if (callbacks_.replaced) callbacks_.replaced();
@@ -291,6 +330,7 @@ void Keeper::handle_death() {
   readable_ = daemon::Interest();
   writable_ = daemon::Interest();
   channel_ = Channel();
+  next_ = Next::kNone;  // it ends with the supervisor that started it
   // One that did not get as far as HELLO would not the next time either.
   const bool worth_it = std::exchange(greeted_, false) && !managed_;
   auto socket = worth_it ? successor_.spawn() : process::Descriptor();

@@ -65,8 +65,15 @@ class Keeper {
   /// the supervisor hands over, which is in `inheritance` then. Null if there is no such variable:
   /// nobody keeps anything. Call it before any thread is started. Errors: the descriptor is no
   /// supervisor's; it died.
+  /// Where is_ahead() is true then, nothing was handed over yet.
   [[nodiscard]] static process::StartResult<std::unique_ptr<Keeper>> adopt(
       Inheritance& inheritance);
+  /// This program was started beside the daemon that it is to follow (live update): it may read
+  /// what that one writes, and change nothing.
+  [[nodiscard]] bool is_ahead() const noexcept { return ahead_; }
+  /// Then: says that all is prepared, and waits for its turn, however long that takes. As adopt()
+  /// in all else.
+  [[nodiscard]] process::StartResult<void> await_turn(Inheritance& inheritance);
   ~Keeper();
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
@@ -97,6 +104,20 @@ class Keeper {
   /// words; end only if that is well. All that was said before has arrived then.
   [[nodiscard]] bool exec(process::Descriptor program, const std::vector<std::string>& words,
                           std::chrono::microseconds patience);
+  /// The same before, to shorten the pause: `program` is started beside this process and prepares
+  /// itself; exec() with the same words makes it the next one. next() tells how far it is. False:
+  /// that cannot be had from this supervisor.
+  [[nodiscard]] bool exec_ahead(process::Descriptor program, const std::vector<std::string>& words);
+  enum class Next : std::uint8_t {
+    kNone,     ///< nothing was started ahead, or the supervisor that did it died
+    kStarted,  ///< it prepares itself
+    kReady,    ///< it waits for exec()
+    kEnded,    ///< next_status() says how, as wait(2) tells
+  };
+  [[nodiscard]] Next next() const noexcept { return next_; }
+  [[nodiscard]] int next_status() const noexcept { return next_status_; }
+  /// exec() will not follow: ends it, if there is one.
+  void drop_next();
   /// The new program has what it needs, and goes on: the old one is not started any more. False:
   /// the supervisor was not told, and nothing may be changed.
   [[nodiscard]] bool taken_over();
@@ -126,7 +147,10 @@ class Keeper {
  private:
   explicit Keeper(process::Descriptor socket) : channel_(std::move(socket)) {}
 
-  process::StartResult<void> receive_inheritance(Inheritance& inheritance);
+  process::StartResult<void> receive_inheritance(Inheritance& inheritance,
+                                                 std::chrono::milliseconds patience);
+  [[nodiscard]] bool queue_exec(process::Descriptor program, const std::vector<std::string>& words,
+                                std::uint16_t flags, std::chrono::microseconds patience);
   void take_hello(const supervisor::Message& hello);
   void on_readable();
   void handle(supervisor::Message& message);
@@ -153,6 +177,10 @@ class Keeper {
   bool managed_ = false;  ///< by a service manager
   bool greeted_ = false;  ///< this supervisor said HELLO
   bool ready_ = false;
+  bool ahead_ = false;         ///< is_ahead()
+  bool starts_ahead_ = false;  ///< the supervisor can
+  Next next_ = Next::kNone;
+  int next_status_ = 0;
   Successor successor_;
 };
 

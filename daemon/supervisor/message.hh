@@ -29,13 +29,22 @@
 // Live update: a daemon hands over to another program, and is started again itself if that fails.
 //
 //   daemon                                        supervisor
+//   ARGUMENT word (each one)                -->
+//   EXEC     descriptor, kAhead             -->   starts the new one beside it
+//   new one                                 <--   HELLO with kAheadOfTime, and nothing else yet
+//   PREPARED (as far as it gets by reading) -->
+//   the old one, which serves on            <--   NEXT_READY, or NEXT_ENDED
 //   KEEP     update, what the new one needs -->
 //   ARGUMENT word (each one)                -->
 //   EXEC     descriptor, patience           -->   holds both programs from now on
-//   (ends, whatever its status)                   starts the new one at once; if it says anything
+//   (ends, whatever its status)                   it is the new one's turn; if it says anything
 //                                                 more instead of ending, that is off
 //   new one                                 <--   as above, START with kUpdateTrial
 //   TAKEN_OVER                              -->   lets go of the old one
+//
+// What is started ahead of time saves the pause; without it (a supervisor whose HELLO has no
+// kStartsAhead) the new one is started when its turn comes. If the old one ends before the second
+// EXEC, or says DROP_NEXT, what was started is ended.
 //
 // If the new one ends before TAKEN_OVER, or does not say it in time (SIGKILL then), the old one is
 // started: START with kUpdateFailed. Until TAKEN_OVER the new one changes nothing that the old one
@@ -78,6 +87,8 @@ enum class MessageType : std::uint16_t {
   kAccepted = 4,  ///< name, descriptor
   kNumber = 5,    ///< name; value: the number of the kept descriptor here
   kHeld = 6,      ///< all NUMBERs were sent, and all ACCEPTEDs
+  kNextReady = 7,  ///< the program that was started ahead waits for its turn
+  kNextEnded = 8,  ///< it ended; more: its wait status
   // To the supervisor.
   kReady = 16,     ///< requests are answered
   kAlive = 17,     ///< the main loop runs
@@ -89,6 +100,8 @@ enum class MessageType : std::uint16_t {
                     ///< line. value: microseconds until it has to have taken over; flags: kInUse
   kTakenOver = 33,  ///< no falling back from here on
   kArgument = 34,   ///< name: one word, any bytes but NUL, at most kArgumentMax of them
+  kPrepared = 35,   ///< of a program that was started ahead: it waits for its turn
+  kDropNext = 36,   ///< what was started ahead is not wanted any more
   // To the supervisor: hot swap.
   kHold = 40,      ///< value 0: accept again
   kHandOver = 41,  ///< name, descriptor
@@ -106,6 +119,8 @@ inline constexpr std::uint16_t kUpdateFailed = 2;
 inline constexpr std::uint16_t kUpdateTimedOut = 4;
 /// EXEC: the program that runs already; use it for the next starts.
 inline constexpr std::uint16_t kInUse = 1;
+/// EXEC: start it now, beside this daemon, which goes on.
+inline constexpr std::uint16_t kAhead = 2;
 /// The name EXEC's descriptor has on its way; it is not kept under it.
 inline constexpr std::string_view kProgramName = "program";
 /// The name HAND_OVER's descriptor has on its way.
@@ -113,6 +128,10 @@ inline constexpr std::string_view kOrderName = "hand-over";
 
 /// HELLO: a service manager starts another supervisor, and a new daemon, if this one dies.
 inline constexpr std::uint16_t kManaged = 1;
+/// HELLO: EXEC may have kAhead.
+inline constexpr std::uint16_t kStartsAhead = 2;
+/// HELLO: the receiver was started ahead; what is kept, and START, come when it is its turn.
+inline constexpr std::uint16_t kAheadOfTime = 4;
 
 struct Message {
   MessageType type{};

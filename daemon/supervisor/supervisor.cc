@@ -171,8 +171,12 @@ void Supervisor::start_child() {
     spdlog::error("supervisor: {}", child.error().text);
     return must_go_on() ? retry_later() : end(EXIT_FAILURE);
   }
-  child_ = std::move(*child);
-  channel_ = Channel(std::move(pair->first));
+  begin(std::move(*child), Channel(std::move(pair->first)));
+}
+
+void Supervisor::begin(Child child, Channel channel) {
+  child_ = std::move(child);
+  channel_ = std::move(channel);
   ready_ = false;
   held_ = false;
   hand_over_.reset();
@@ -188,12 +192,17 @@ void Supervisor::start_child() {
                          .more = static_cast<std::uint64_t>(previous_status_)});
 }
 
-void Supervisor::greet() {
+Message Supervisor::hello(std::uint16_t more_flags) const {
   const auto interval = std::chrono::duration_cast<std::chrono::microseconds>(options_.watchdog);
-  channel_.queue(Message{.type = MessageType::kHello,
-                         .flags = manager_.active() ? kManaged : std::uint16_t{0},
-                         .value = static_cast<std::uint64_t>(::getpid()),
-                         .more = static_cast<std::uint64_t>(interval.count())});
+  const unsigned flags = (manager_.active() ? kManaged : 0U) | kStartsAhead | more_flags;
+  return Message{.type = MessageType::kHello,
+                 .flags = static_cast<std::uint16_t>(flags),
+                 .value = static_cast<std::uint64_t>(::getpid()),
+                 .more = static_cast<std::uint64_t>(interval.count())};
+}
+
+void Supervisor::greet() {
+  channel_.queue(hello(0));
   aborted_ = false;
   silent_until_.reset();
   child_said_something();
@@ -252,6 +261,8 @@ void Supervisor::handle(Message& message) {
       return;
     case MessageType::kExec:
       return exec(message);
+    case MessageType::kDropNext:
+      return drop_next();
     case MessageType::kTakenOver:
       return taken_over();
     default:  // kAlive was that already; a later version's message is not for us
@@ -272,6 +283,7 @@ void Supervisor::handle_end() {
   channel_ = Channel();
   silent_until_.reset();
   const int status = known_status.value_or(stopping_ ? 0 : SIGKILL);
+  if (!next_ || stopping_) drop_next();  // its turn did not come
   if (hand_over_ && status == 0 && !stopping_) return hand_over();
   if (next_ && stopping_) return end(0);  // it ended on our behalf, and that was all it had to do
   if (next_) return try_next();
@@ -415,12 +427,16 @@ void Supervisor::wait() {
   // Kept by the manager before the daemon has it, if the manager has room.
   manager_.send_pending(find_kept);
   channel_.send_pending(find_kept);
+  ahead_channel_.send_pending(find_kept);
 
   std::vector<pollfd> watched{
       {signals_.get(), POLLIN, 0},
       {child_.fd(), POLLIN, 0},
       {channel_.fd(), static_cast<short>(channel_.has_pending() ? POLLIN | POLLOUT : POLLIN), 0},
-      {manager_.has_pending() ? manager_.fd() : -1, POLLOUT, 0}};
+      {manager_.has_pending() ? manager_.fd() : -1, POLLOUT, 0},
+      {ahead_channel_.fd(), POLLIN, 0},  // a HELLO is all it is sent
+      {ahead_.fd(), POLLIN, 0}};
+  for (const auto& child : dropped_) watched.push_back({child.fd(), POLLIN, 0});
   const auto first_listener = watched.size();
   if (!accept_again_ && !held_) {
     for (const int fd : listeners()) watched.push_back({fd, POLLIN, 0});
@@ -432,7 +448,15 @@ void Supervisor::wait() {
   // READY before a signal that came after it: one is passed on to a daemon that is ready only.
   if (watched[2].revents != 0) receive();
   if (watched[0].revents != 0) handle_signal();
+  if (watched[4].revents != 0 && watched[4].fd == ahead_channel_.fd()) hear_next();
+  if (watched[5].revents != 0 && watched[5].fd == ahead_.fd()) next_ended();
   if (watched[1].revents != 0) handle_end();
+  std::erase_if(dropped_, [](Child& child) {
+    pollfd gone{child.fd(), POLLIN, 0};
+    if (::poll(&gone, 1, 0) != 1) return false;
+    (void)child.reap();
+    return true;
+  });
   // A listener that was released just now is not in kept_ any more.
   const auto still = listeners();
   for (auto at = watched.begin() + static_cast<std::ptrdiff_t>(first_listener); at != watched.end();

@@ -76,6 +76,8 @@ class Supervisor {
     return ever_ready_ || !options_.inherited.empty();
   }
   void start_child();
+  void begin(Child child, Channel channel);
+  [[nodiscard]] Message hello(std::uint16_t more_flags) const;
   void greet();
   void handle_signal();
   void receive();
@@ -83,6 +85,10 @@ class Supervisor {
   void handle_end();
   void retry_later();
   void exec(Message& message);
+  void start_ahead(const Program& program);
+  void hear_next();
+  void next_ended();
+  void drop_next();
   void try_next();
   void taken_over();
   void fall_back(int status);
@@ -128,8 +134,11 @@ class Supervisor {
   std::optional<HandOver> hand_over_;  ///< what to become when the daemon has ended
 
   // Live update.
-  std::vector<std::string> words_;   ///< ARGUMENTs that wait for their EXEC
-  std::optional<Program> next_;      ///< EXEC came: to be tried when the daemon has ended
+  std::vector<std::string> words_;  ///< ARGUMENTs that wait for their EXEC
+  std::optional<Program> next_;     ///< EXEC came: to be tried when the daemon has ended
+  Child ahead_;                     ///< started beside the daemon, waits for its turn
+  Channel ahead_channel_;
+  std::vector<Child> dropped_;       ///< killed, but not gone yet
   std::optional<Program> previous_;  ///< program_ is on trial: to be gone back to
   std::chrono::microseconds patience_{0};
   Deadline trial_until_;

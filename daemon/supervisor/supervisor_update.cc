@@ -1,7 +1,9 @@
 // How one program follows another: a live update tries the next one and may go back to the one
 // before (message.hh has the sequence), a hot swap leaves this process to another program.
+#include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "daemon/supervisor/supervisor.hh"
@@ -67,19 +69,74 @@ void Supervisor::exec(Message& message) {
     program_ = std::move(named);
     return;
   }
+  if ((message.flags & kAhead) != 0) return start_ahead(named);
   next_ = std::move(named);
   patience_ = std::chrono::microseconds(message.value);
 }
 
+/// Beside the daemon, of which it gets nothing yet.
+void Supervisor::start_ahead(const Program& program) {
+  drop_next();
+  auto pair = Channel::make_pair();
+  auto child = pair ? Child::start(program.binary, program.arguments, pair->second.get())
+                    : process::StartResult<Child>(tl::unexpected(pair.error()));
+  if (!child) {
+    spdlog::error("supervisor: live update: {}", child.error().text);
+    channel_.queue(Message{.type = MessageType::kNextEnded, .more = EXIT_FAILURE << 8});
+    return;
+  }
+  spdlog::info("supervisor: live update: starting {} ahead", program.binary.path());
+  ahead_ = std::move(*child);
+  ahead_channel_ = Channel(std::move(pair->first));
+  ahead_channel_.queue(hello(kAheadOfTime));
+}
+
+void Supervisor::hear_next() {
+  Message message;
+  switch (ahead_channel_.receive(message)) {
+    case Channel::Received::kMessage:
+      if (message.type == MessageType::kPrepared) {
+        channel_.queue(Message{.type = MessageType::kNextReady});
+      }
+      return;
+    case Channel::Received::kClosed:
+      ahead_channel_ = Channel();  // its end follows
+      return;
+    case Channel::Received::kStrange:
+    case Channel::Received::kNothing:
+      return;
+  }
+}
+
+void Supervisor::next_ended() {
+  const int status = ahead_.reap().value_or(SIGKILL);
+  ahead_channel_ = Channel();
+  spdlog::error("supervisor: live update: the new program ended ahead of its turn ({})",
+                describe_status(status));
+  channel_.queue(
+      Message{.type = MessageType::kNextEnded, .more = static_cast<std::uint64_t>(status)});
+}
+
+/// It has read, and nothing else.
+void Supervisor::drop_next() {
+  ahead_channel_ = Channel();
+  if (!ahead_) return;
+  ahead_.signal(SIGKILL);
+  dropped_.push_back(std::exchange(ahead_, Child()));
+}
+
 void Supervisor::try_next() {
-  spdlog::info("supervisor: live update: starting {}", next_->binary.path());
+  spdlog::info("supervisor: live update: {} {}", ahead_ ? "it is the turn of" : "starting",
+               next_->binary.path());
   previous_ = std::exchange(program_, std::move(*next_));
   next_.reset();
   start_flags_ = kUpdateTrial;
   trial_until_ = Clock::now() + patience_;
   timed_out_ = false;
   backoff_ = 0ms;
-  start_child();
+  if (!ahead_) return start_child();
+  restart_at_.reset();
+  begin(std::exchange(ahead_, Child()), std::exchange(ahead_channel_, Channel()));
 }
 
 void Supervisor::taken_over() {

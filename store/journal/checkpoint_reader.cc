@@ -3,6 +3,8 @@
 #include "store/journal/checkpoint_format.hh"
 #include "store/journal/checkpoint_scan.hh"
 #include "store/journal/crc32c.hh"
+#include "store/journal/open_from.hh"
+#include "store/journal/survey.hh"
 #include "store/journal/system_codec.hh"
 
 namespace vxs::store {
@@ -240,6 +242,21 @@ tl::expected<CheckpointMeta, JournalError> load_checkpoint(Env& env, const std::
     system = std::move(beside.state());
   }
   return meta;
+}
+
+std::optional<LoadedCheckpoint> load_newest_checkpoint(Env& env, const std::string& directory,
+                                                       PermTable& perms, Tree tree) {
+  const auto survey = survey_directory(env, directory);
+  if (!survey) return std::nullopt;
+  LoadedCheckpoint loaded{.meta = {}, .tree = std::move(tree), .system = {}};
+  for (auto seq = survey->checkpoints.rbegin(); seq != survey->checkpoints.rend(); ++seq) {
+    auto meta = load_checkpoint(env, directory + "/" + checkpoint_name(*seq), perms, loaded.tree,
+                                loaded.system);
+    if (!meta) continue;
+    loaded.meta = std::move(*meta);
+    return loaded;
+  }
+  return std::nullopt;
 }
 
 }  // namespace vxs::store

@@ -8,6 +8,7 @@
 #include "store/journal/damaged_journal.hh"
 #include "store/journal/disk_journal.hh"
 #include "store/journal/mapped_journal.hh"
+#include "store/journal/open_from.hh"
 #include "store/journal/recovery.hh"
 #include "store/journal/written_journal.hh"
 
@@ -63,9 +64,17 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal(
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
     std::function<void()> on_safe, const std::function<void(const Record&)>& on_record,
     const ReplayHook& replay) {
+  return open_journal_from(nullptr, env, options, perms, tree, report, std::move(on_safe),
+                           on_record, replay);
+}
+
+tl::expected<std::unique_ptr<Journal>, JournalError> open_journal_from(
+    LoadedCheckpoint* loaded, Env& env, const JournalOptions& options, PermTable& perms, Tree& tree,
+    RecoveryReport& report, std::function<void()> on_safe,
+    const std::function<void(const Record&)>& on_record, const ReplayHook& replay) {
   report = {};
   if (auto made = env.make_directories(options.directory); !made) return io_error(made.error());
-  Recovery recovery(env, options, perms, tree, report, on_record, replay);
+  Recovery recovery(env, options, perms, tree, report, on_record, replay, loaded);
   if (auto run = recovery.run(); !run) return tl::unexpected(run.error());
   if (recovery.damage() && !options.accept_damage) return tl::unexpected(*recovery.damage());
   if (replay.confirm) {

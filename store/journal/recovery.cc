@@ -27,7 +27,7 @@ tl::unexpected<JournalError> newer_version(const std::string& path, const std::s
 
 Recovery::Recovery(Env& env, const JournalOptions& options, PermTable& perms, Tree& tree,
                    RecoveryReport& report, const std::function<void(const Record&)>& on_record,
-                   const ReplayHook& replay)
+                   const ReplayHook& replay, LoadedCheckpoint* loaded)
     : env_(env),
       options_(options),
       tree_(tree),
@@ -36,6 +36,7 @@ Recovery::Recovery(Env& env, const JournalOptions& options, PermTable& perms, Tr
       report_(report),
       on_record_(on_record),
       hook_(replay),
+      loaded_(loaded),
       decoder_(perms) {}
 
 bool Recovery::same_boot(const SegmentIdentity& identity) const noexcept {
@@ -126,7 +127,7 @@ tl::expected<void, JournalError> Recovery::load_newest_checkpoint() {
     const Seq seq = survey_.checkpoints[i];
     if (seq < base_first_) break;  // of a life that ended
     if (seq >= stop_before_) continue;
-    auto meta = load_checkpoint(env_, path_of(seq), perms_, tree_, report_.system);
+    auto meta = take_checkpoint(seq);
     if (meta) {
       expected_ = seq + 1;
       report_.checkpoint_seq = seq;
@@ -141,6 +142,16 @@ tl::expected<void, JournalError> Recovery::load_newest_checkpoint() {
     report_.notes.push_back(meta.error().message + "; an older state and the records are used");
   }
   return {};
+}
+
+tl::expected<CheckpointMeta, JournalError> Recovery::take_checkpoint(Seq seq) {
+  if (loaded_ == nullptr || loaded_->meta.seq != seq) {
+    return load_checkpoint(env_, path_of(seq), perms_, tree_, report_.system);
+  }
+  LoadedCheckpoint& loaded = *std::exchange(loaded_, nullptr);  // once: its system goes
+  tree_ = loaded.tree;
+  report_.system = std::move(loaded.system);
+  return loaded.meta;
 }
 
 Seq Recovery::previous_checkpoint() const noexcept {

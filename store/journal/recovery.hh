@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "store/journal/journal.hh"
+#include "store/journal/open_from.hh"
 #include "store/journal/record_codec.hh"
 #include "store/journal/survey.hh"
 
@@ -19,7 +20,7 @@ class Recovery {
  public:
   Recovery(Env& env, const JournalOptions& options, PermTable& perms, Tree& tree,
            RecoveryReport& report, const std::function<void(const Record&)>& on_record,
-           const ReplayHook& replay);
+           const ReplayHook& replay, LoadedCheckpoint* loaded = nullptr);
 
   /// kIo and kNewerVersion, and an end of everything: nothing can be said about the state. Damage
   /// is no error here: see damage().
@@ -53,6 +54,7 @@ class Recovery {
   void look_at_boot();
   void find_highest();
   [[nodiscard]] tl::expected<void, JournalError> load_newest_checkpoint();
+  [[nodiscard]] tl::expected<CheckpointMeta, JournalError> take_checkpoint(Seq seq);
   [[nodiscard]] tl::expected<void, JournalError> replay();
   [[nodiscard]] IoResult<std::string> read_segment(const FoundSegment& segment) const;
   /// False: the log ends in this segment.
@@ -83,6 +85,7 @@ class Recovery {
   RecoveryReport& report_;
   const std::function<void(const Record&)>& on_record_;
   const ReplayHook& hook_;
+  LoadedCheckpoint* loaded_;
   RecordDecoder decoder_;
   Survey survey_;
   std::vector<Seq> limits_;  ///< per segment: records above are abandoned

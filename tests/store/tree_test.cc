@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "store/child_name.hh"
+#include "store/tree_hash.hh"
 #include "tree_model.hh"
 
 namespace vxs::store::test {
@@ -322,6 +323,25 @@ TEST_F(TreeTest, StateHashSeesEverything) {
   ASSERT_TRUE(remove(tree_, "/b", 3));
   ASSERT_TRUE(create("/b", "v", 3));
   EXPECT_EQ(tree_.state_hash(), order);
+}
+
+TEST_F(TreeTest, StateHashFromThatOfAnotherVersionIsTheSame) {
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(create("/n" + std::to_string(i), "v", 1));
+  ASSERT_TRUE(create("/n7/below", "v", 2));
+  std::vector<Tree> versions{tree_};
+  const auto add = [&] { versions.push_back(tree_); };
+  ASSERT_TRUE(write(tree_, "/n7/below", "w", 3)), add();
+  ASSERT_TRUE(remove(tree_, "/n7", 4)), add();
+  ASSERT_TRUE(create("/n7", "v", 5)), add();
+  ASSERT_TRUE(create("/n7/other", "v", 6)), add();
+  ASSERT_TRUE(remove(tree_, "/n0", 7)), add();  // all that follow move up
+  ASSERT_TRUE(tree_.apply({ChangeKind::kSetPerms, false, "@releaseDomain", {}, other_perms_}, 8)),
+      add();
+  for (const Tree& base : versions) {
+    for (const Tree& later : versions) {
+      EXPECT_EQ(state_hash_from(later, base, base.state_hash()), later.state_hash());
+    }
+  }
 }
 
 TEST_F(TreeTest, StateHashComparesPermissionsByContentAcrossTables) {

@@ -33,7 +33,12 @@ struct Session {
 class LiveUpdateRefused : public LiveUpdate {
  protected:
   explicit LiveUpdateRefused(std::vector<std::string> more = {}) : LiveUpdate(std::move(more)) {}
-  /// The update of a program that is started, and does not take over.
+  /// The update of a program that fails before its turn has come: nobody waits for it.
+  void expect_no_turn(std::vector<std::string> words, const std::string& why) {
+    expect_refusal(std::move(words),
+                   "The new program did not take over, the old one goes on: " + why);
+  }
+  /// Of one that does not take over when it has.
   void expect_fall_back(std::vector<std::string> words, const std::string& why) {
     Session session(client());
     const pid_t before = daemon();
@@ -72,20 +77,29 @@ TEST_F(LiveUpdateRefused, H4_AnotherLiveUpdateSession) {
 
 TEST_F(LiveUpdateRefused, H5_AProgramThatEnds) {
   let_dummy("exit 7");
-  expect_fall_back({dummy()}, "it ended with status 7");
+  expect_no_turn({dummy()}, "it ended with status 7");
   let_dummy("exit 0");
+  expect_no_turn({dummy()}, "it ended with status 0");
+}
+
+TEST_F(LiveUpdateRefused, H5_AProgramThatEndsInItsTurn) {
+  let_dummy("turn exit 7");
+  expect_fall_back({dummy()}, "it ended with status 7");
+  let_dummy("turn exit 0");
   expect_fall_back({dummy()}, "it ended with status 0");
 }
 
 TEST_F(LiveUpdateRefused, H5_AProgramThatDies) {
   let_dummy("signal 9");
+  expect_no_turn({dummy()}, "it died of signal 9");
+  let_dummy("turn signal 9");
   expect_fall_back({dummy()}, "it died of signal 9");
 }
 
 TEST_F(LiveUpdateRefused, H5_AProgramThatIsCutShort) {
   const std::string cut = copy_of_ours("cut");
   std::filesystem::resize_file(cut, 256 * 1024);  // its note, and some of its code
-  expect_fall_back({cut}, "it ");
+  expect_no_turn({cut}, "it ");
 }
 
 TEST_F(LiveUpdateRefused, H5_AnotherJournalIsAnotherState) {
@@ -105,7 +119,7 @@ TEST_F(LiveUpdateRefused, H5_OptionsThatWouldEndConnections) {
 }
 
 TEST_F(LiveUpdateRefused, H5_OptionsThatAreNone) {
-  expect_fall_back({"-c", "--nonsense", copy_of_ours("next")}, "it ended with status 1");
+  expect_no_turn({"-c", "--nonsense", copy_of_ours("next")}, "it ended with status 1");
 }
 
 // Equal numbers of records, and another tree.
@@ -142,9 +156,82 @@ class LiveUpdateHangs : public LiveUpdateRefused {
   LiveUpdateHangs() : LiveUpdateRefused({"-w", "update=2"}) {}
 };
 
-TEST_F(LiveUpdateHangs, H5_AProgramThatHangsIsEnded) {
-  let_dummy("hang");
+TEST_F(LiveUpdateHangs, H5_AProgramThatHangsInItsTurnIsEnded) {
+  let_dummy("turn hang");
   expect_fall_back({dummy()}, "it had not taken over in time");
+}
+
+// While the new program prepares itself the old one serves as if there were none.
+TEST_F(LiveUpdateHangs, H5_AProgramThatHangsBeforeKeepsNobodyWaiting) {
+  let_dummy("hang");
+  WireClient other = client();
+  const pid_t before = daemon();
+  Asking asking(supervisor.dir(), {dummy()});
+  ASSERT_TRUE(eventually([&] { return children().size() == 2; }));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(write(other, "/n", std::to_string(i)), "");
+  EXPECT_EQ(asking.end(), 3);
+  EXPECT_THAT(asking.output(), HasSubstr("it had not taken over in time"));
+  EXPECT_EQ(daemon(), before);
+  EXPECT_TRUE(eventually([&] { return children().size() == 1; })) << "it is ended";
+  EXPECT_EQ(read(other, "/n"), "99");
+}
+
+class LiveUpdatePrepares : public LiveUpdate {};
+
+// What was started ahead goes when nobody waits for it any more.
+TEST_F(LiveUpdatePrepares, H5_AbortedOrTheRequesterGone) {
+  let_dummy("hang");
+  WireClient other = client();
+  {
+    Asking asking(supervisor.dir(), {dummy()});
+    ASSERT_TRUE(eventually([&] { return children().size() == 2; }));
+    EXPECT_EQ(other.call(support::kControl, zstrings({"live-update", "-a"})).payload,
+              std::string("OK\0", 3));
+    EXPECT_EQ(asking.end(), 3);
+    EXPECT_THAT(asking.output(), HasSubstr("aborted"));
+    EXPECT_TRUE(eventually([&] { return children().size() == 1; }));
+  }
+  {
+    WireClient requester = client();
+    ASSERT_EQ(requester.call(support::kControl, zstrings({"live-update", "-f", dummy()})).payload,
+              std::string("OK\0", 3));
+    requester.send({.type = support::kControl,
+                    .req_id = 1,
+                    .tx_id = 0,
+                    .payload = zstrings({"live-update", "-s"})});
+    ASSERT_TRUE(eventually([&] { return children().size() == 2; }));
+  }
+  EXPECT_TRUE(eventually([&] { return children().size() == 1; }));
+  EXPECT_EQ(update({copy_of_ours("next")}).code, 0);
+}
+
+TEST_F(LiveUpdatePrepares, H5_TheOldOneIsKilled) {
+  let_dummy("hang");
+  WireClient one = client();
+  ASSERT_EQ(write(one, "/a", "1"), "");
+  Asking asking(supervisor.dir(), {dummy()});
+  ASSERT_TRUE(eventually([&] { return children().size() == 2; }));
+  const pid_t before = daemon();
+  kill_daemon();
+  EXPECT_EQ(read(one, "/a"), "1");
+  EXPECT_NE(daemon(), before);
+  EXPECT_THAT(program(), HasSubstr("/daemon/vxenstored"));
+  EXPECT_EQ(asking.end(), 3);
+  EXPECT_TRUE(eventually([&] { return children().size() == 1; }));
+}
+
+TEST_F(LiveUpdatePrepares, I5_AStopEndsItToo) {
+  let_dummy("hang");
+  const Asking asking(supervisor.dir(), {dummy()});
+  ASSERT_TRUE(eventually([&] { return children().size() == 2; }));
+  const std::string stat = "/proc/" + std::to_string(children().back()) + "/stat";
+  EXPECT_TRUE(supervisor.terminate(20s));
+  const auto gone = [&] {
+    std::string text;
+    std::getline(std::ifstream(stat), text);
+    return text.empty() || text.find(") Z ") != std::string::npos;  // until init looks
+  };
+  EXPECT_TRUE(eventually(gone));
 }
 
 class LiveUpdateVolatile : public LiveUpdateRefused {

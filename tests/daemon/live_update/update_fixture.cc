@@ -31,11 +31,13 @@ support::Command control(const std::string& rundir, const std::vector<std::strin
   return command;
 }
 
-support::VxenstoredOptions supervised(std::vector<std::string> more, const std::string& parent) {
+support::VxenstoredOptions supervised(std::vector<std::string> more, const std::string& parent,
+                                      const std::string& machine) {
   support::VxenstoredOptions options;
   options.wrapper = {build_dir() + "/daemon/vxenstored-supervise", "--backoff-max", "20", "--"};
   options.parent_dir = parent;
   options.args = std::move(more);
+  options.machine = machine;
   return options;
 }
 
@@ -51,8 +53,9 @@ int Asking::end(std::chrono::milliseconds patience) {
 
 std::string Asking::output() const { return text_of(output_); }
 
-LiveUpdate::LiveUpdate(std::vector<std::string> more, const std::string& parent)
-    : supervisor(supervised(std::move(more), parent)) {}
+LiveUpdate::LiveUpdate(std::vector<std::string> more, const std::string& parent,
+                       const std::string& machine)
+    : supervisor(supervised(std::move(more), parent, machine)) {}
 
 LiveUpdate::~LiveUpdate() {
   if (supervisor.terminate(10s)) return;
@@ -86,6 +89,12 @@ pid_t LiveUpdate::daemon() const {
     return static_cast<bool>(children >> first);
   });
   return first;
+}
+
+std::vector<pid_t> LiveUpdate::children() const {
+  const std::string pid = std::to_string(supervisor.pid());
+  std::ifstream file("/proc/" + pid + "/task/" + pid + "/children");
+  return {std::istream_iterator<pid_t>(file), std::istream_iterator<pid_t>()};
 }
 
 std::string LiveUpdate::program() const {
@@ -126,22 +135,22 @@ void LiveUpdate::expect_the_old_one_goes_on(pid_t before) {
   EXPECT_EQ(write(later, "/after", "1"), "");
 }
 
-std::string LiveUpdate::write(WireClient& client, std::string_view path, std::string_view value,
+std::string LiveUpdate::write(FrameClient& client, std::string_view path, std::string_view value,
                               std::uint32_t tx) {
   return client.call(support::kWrite, zstrings({path}) + std::string(value), tx).error();
 }
 
-std::string LiveUpdate::read(WireClient& client, std::string_view path, std::uint32_t tx) {
+std::string LiveUpdate::read(FrameClient& client, std::string_view path, std::uint32_t tx) {
   const auto reply = client.call(support::kRead, zstrings({path}), tx);
   return reply.is_error() ? reply.error() : reply.payload;
 }
 
-std::uint32_t LiveUpdate::begin(WireClient& client) {
+std::uint32_t LiveUpdate::begin(FrameClient& client) {
   return static_cast<std::uint32_t>(
       std::stoul(client.call(support::kTransactionStart, zstrings({""})).payload));
 }
 
-std::string LiveUpdate::commit(WireClient& client, std::uint32_t tx) {
+std::string LiveUpdate::commit(FrameClient& client, std::uint32_t tx) {
   return client.call(support::kTransactionEnd, zstrings({"T"}), tx).error();
 }
 

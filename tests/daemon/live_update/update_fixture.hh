@@ -17,6 +17,7 @@
 namespace vxs::test {
 
 using namespace std::chrono_literals;
+using support::FrameClient;
 using support::WireClient;
 using support::zstrings;
 
@@ -36,13 +37,17 @@ class Asking {
 
 class LiveUpdate : public testing::Test {
  protected:
-  explicit LiveUpdate(std::vector<std::string> more = {}, const std::string& parent = "/dev/shm");
+  /// `machine`: of support::FakeMachine, for guests.
+  explicit LiveUpdate(std::vector<std::string> more = {}, const std::string& parent = "/dev/shm",
+                      const std::string& machine = "");
   ~LiveUpdate() override;
   void TearDown() override;
 
   static bool eventually(const std::function<bool()>& condition);
   /// The daemon's pid; waits until there is one.
   [[nodiscard]] pid_t daemon() const;
+  /// The supervisor's; the daemon is the first.
+  [[nodiscard]] std::vector<pid_t> children() const;
   /// The file it runs.
   [[nodiscard]] std::string program() const;
   /// SIGKILL; returns when it is gone.
@@ -63,11 +68,11 @@ class LiveUpdate : public testing::Test {
   void expect_the_old_one_goes_on(pid_t before);
 
   [[nodiscard]] WireClient client() const { return WireClient(supervisor.socket_path()); }
-  static std::string write(WireClient& client, std::string_view path, std::string_view value,
+  static std::string write(FrameClient& client, std::string_view path, std::string_view value,
                            std::uint32_t tx = 0);
-  static std::string read(WireClient& client, std::string_view path, std::uint32_t tx = 0);
-  static std::uint32_t begin(WireClient& client);
-  static std::string commit(WireClient& client, std::uint32_t tx);
+  static std::string read(FrameClient& client, std::string_view path, std::uint32_t tx = 0);
+  static std::uint32_t begin(FrameClient& client);
+  static std::string commit(FrameClient& client, std::uint32_t tx);
 
   support::VxenstoredProcess supervisor;
 };

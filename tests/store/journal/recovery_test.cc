@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "store/journal/open_from.hh"
+#include "store/tree_hash.hh"
 #include "tests/store/journal/recovery_fixture.hh"
 
 namespace vxs::store::test {
@@ -171,6 +173,59 @@ TEST_F(RecoveryTest, ADamagedHeaderIsDamageUnlessACheckpointCoversTheSegment) {
   env.damage(files[1], 20);
   ASSERT_TRUE(w.open()) << w.error.message;
   EXPECT_EQ(w.world->tree.state_hash(), w.hashes[400]);
+}
+
+// The new program of a live update reads the checkpoint while the old one goes on.
+TEST_F(RecoveryTest, ACheckpointThatWasReadBeforeIsUsedIfItIsTheNewest) {
+  env.set_memory_file_system(true);
+  Workload w(env, small_options(Durability::kProcess), 21);
+  ASSERT_TRUE(w.open());
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(w.commit());
+    if (i == 39) {
+      ASSERT_TRUE(w.checkpoint());
+    }
+  }
+  World world;
+  auto early = load_newest_checkpoint(env, w.options.directory, world.perms, world.tree);
+  ASSERT_TRUE(early);
+  EXPECT_EQ(early->meta.seq, 40U);
+  EXPECT_EQ(early->tree.state_hash(), w.hashes[40]);
+  EXPECT_EQ(early->system, *w.systems.at(40));
+  kill(w);
+  // Of this one the file is not looked at any more.
+  env.damage(w.options.directory + "/" + checkpoint_name(40), 200);
+  RecoveryReport report;
+  auto journal = open_journal_from(&*early, env, w.options, world.perms, world.tree, report, {});
+  ASSERT_TRUE(journal) << journal.error().message;
+  EXPECT_EQ(report.records_replayed, 20U);
+  EXPECT_EQ(world.tree.state_hash(), w.hashes[60]);
+  EXPECT_EQ(report.system, *w.systems.at(60));
+  EXPECT_EQ(early->tree.state_hash(), w.hashes[40]) << "it stays";
+  EXPECT_EQ(state_hash_from(world.tree, early->tree, w.hashes[40]), w.hashes[60]);
+}
+
+TEST_F(RecoveryTest, ACheckpointThatWasReadBeforeIsLeftForANewerOne) {
+  env.set_memory_file_system(true);
+  Workload w(env, small_options(Durability::kProcess), 22);
+  ASSERT_TRUE(w.open());
+  World world;
+  std::optional<LoadedCheckpoint> early;
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(w.commit());
+    if (i == 19 || i == 49) {
+      ASSERT_TRUE(w.checkpoint());
+    }
+    if (i == 20) early = load_newest_checkpoint(env, w.options.directory, world.perms, world.tree);
+  }
+  ASSERT_TRUE(early);
+  kill(w);
+  RecoveryReport report;
+  auto journal = open_journal_from(&*early, env, w.options, world.perms, world.tree, report, {});
+  ASSERT_TRUE(journal) << journal.error().message;
+  EXPECT_EQ(report.checkpoint_seq, 50U);
+  EXPECT_EQ(world.tree.state_hash(), w.hashes[60]);
+  EXPECT_EQ(report.system, *w.systems.at(60));
 }
 
 TEST_F(RecoveryTest, ADamagedCheckpointIsReplacedByAnOlderOneAndTheRecords) {
