@@ -124,7 +124,10 @@ StartResult<void> StockUpdate::write(const std::map<std::string, int>& numbers) 
                       .version = order_->version == 2U ? protocol::migration::Version::k2
                                                        : protocol::migration::Version::k1};
   if (world_.hypervisor != nullptr) estate.descriptors.event_fd = pass_on(kEventsName);
-  if (world_.rings != nullptr) estate.connections = world_.rings->hand_over();
+  // Who reads version 1 offers guests nothing in their pages, and no C daemon that they connect
+  // anew.
+  const std::uint32_t features = order_->version == 2U ? kOfferedFeatures & ~kFeatureReconnect : 0;
+  if (world_.rings != nullptr) estate.connections = world_.rings->hand_over(features);
   for (const WireSlot* slot : world_.kept.open_slots()) {
     if (slot->kind() != WireKind::kSocket) continue;
     LiveConnection live = swap::read_slot(*slot);

@@ -399,11 +399,12 @@ void RingServer::freeze(Ring& ring, const Offence& offence) {
                    offence.what));
 }
 
-std::vector<store::migration::LiveConnection> RingServer::hand_over() {
+std::vector<store::migration::LiveConnection> RingServer::hand_over(std::uint32_t features) {
   std::vector<store::migration::LiveConnection> live;
   for (const auto& [domid, ring] : rings_) {
     if (ring->port && std::exchange(ring->masked, false)) hypervisor_.unmask(*ring->port);
     if (ring->connection == nullptr) continue;
+    ring->page().set_features(ring->page().features() & features);
     std::string input = ring->taken();
     if (ring->session) {
       const WireSlot& slot = ring->session->slot();

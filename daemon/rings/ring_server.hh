@@ -87,8 +87,9 @@ class RingServer final : public Rings {
   void flush();
 
   /// The end of this process is not the end of what it bound: nothing is masked any more, and
-  /// VIRQ_DOM_EXC is free for the next program. What the rings have on their way, and our ports.
-  [[nodiscard]] std::vector<store::migration::LiveConnection> hand_over();
+  /// VIRQ_DOM_EXC is free for the next program. Pages offer `features` of what they do now, and
+  /// nothing else (A19). What the rings have on their way, and our ports.
+  [[nodiscard]] std::vector<store::migration::LiveConnection> hand_over(std::uint32_t features);
 
   /// Looks again at the next `count` rings (A27); a timer does so with all of them every 20 s.
   void scan(std::size_t count);

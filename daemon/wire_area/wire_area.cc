@@ -5,6 +5,10 @@
 
 #include "store/crash_point.hh"
 
+#if defined(VXS_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace vxs::daemon {
 namespace {
 
@@ -28,11 +32,29 @@ std::uint64_t limit_of(std::uint64_t wanted) noexcept {
                                kPage);
 }
 
+/// A closed slot's memory stays, and soon it is another connection's: under ASan nobody may look at
+/// it meanwhile.
+void set_access([[maybe_unused]] const AreaFile& file, [[maybe_unused]] const Geometry& where,
+                [[maybe_unused]] std::uint32_t index, [[maybe_unused]] bool allowed) noexcept {
+#if defined(VXS_ASAN)
+  const auto set = allowed ? __asan_unpoison_memory_region : __asan_poison_memory_region;
+  // Of the streams, what any limit holds.
+  constexpr std::uint64_t kOfStream = wire_layout::kMinLimit;
+  set(file.at(where.block(index)), wire_layout::kBlockSize);
+  set(file.at(where.data(index)), kOfStream);
+  set(file.at(where.data(index) + where.output_limit * wire_layout::kRegionFactor), kOfStream);
+#endif
+}
+
 }  // namespace
 
 WireArea::WireArea(AreaFile file) : file_(std::move(file)) {}
 
-WireArea::~WireArea() = default;
+WireArea::~WireArea() {
+  for (std::uint32_t index = 0; index < slots_.size(); ++index) {
+    if (slots_[index]) set_access(file_, geometry(), index, true);
+  }
+}
 
 tl::expected<std::unique_ptr<WireArea>, std::string> WireArea::create(const Options& options) {
   const Geometry geometry{
@@ -85,6 +107,7 @@ tl::expected<WireSlot*, int> WireArea::open_slot(const NewSlot& wanted) {
   }
   WireSlot& opened = slot(index);
   from.pop_back();
+  set_access(file_, geometry(), index, true);
   opened.initialize();
   Control& control = *opened.control_;
   control.connection = wanted.connection;
@@ -110,6 +133,7 @@ void WireArea::close_slot(WireSlot& slot) noexcept {
   if (crash_ && crash_->slot == index) crash_.reset();
   const bool keep_some = warm_.size() < kWarmSlots;
   slot.release(keep_some);
+  set_access(file_, geometry(), index, false);
   (keep_some ? warm_ : free_).push_back(index);
 }
 

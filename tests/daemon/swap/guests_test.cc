@@ -174,6 +174,14 @@ TEST_P(GuestsThroughASwap, H9_AnIdleGuestKeepsItsEventChannel) {
   EXPECT_TRUE(machine().gone(3));
 }
 
+// What the C daemon does not do no guest is to wait for.
+TEST_P(GuestsThroughASwap, A19_ThePageOffersWhatTheDaemonDoes) {
+  FakeGuest three = guest(3);
+  swap();
+  ASSERT_EQ(write(three, "name", "three"), "");
+  EXPECT_EQ(three.page().get(GuestPage::kFeatures), GetParam() == Direction::kToStock ? 0U : 15U);
+}
+
 // Where the toolstack keeps no nodes of its domains, Xen says what was bound.
 TEST_P(GuestsThroughASwap, AGuestWithoutNodesOfTheToolstackKeepsItsEventChannel) {
   FakeGuest three = guest(3);
