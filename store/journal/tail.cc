@@ -33,6 +33,9 @@ class SegmentReader {
       return std::string_view(window_).substr(static_cast<std::size_t>(offset - window_at_));
     }
     window_at_ = offset;
+    // What says its length may be anything, as long as its checksum was not looked at.
+    if (wanted > kWindowBytes && !has(offset + wanted)) wanted = 0;
+    if (window_.capacity() > 2 * kWindowBytes && wanted <= kWindowBytes) window_ = std::string();
     if (!file_ || !file_->read_at(
                       offset, std::max(wanted, fresh ? kFreshWindowBytes : kWindowBytes), window_))
       window_.clear();
@@ -47,6 +50,12 @@ class SegmentReader {
     if (offset >= end || end > bytes.size()) return {};
     return {reinterpret_cast<const char*>(bytes.data()) + offset,
             static_cast<std::size_t>(end - offset)};
+  }
+
+  [[nodiscard]] bool has(std::uint64_t bytes) const {
+    if (!file_) return false;
+    const auto size = file_->size();
+    return size && *size >= bytes;
   }
 
   std::shared_ptr<Segment> segment_;
@@ -125,10 +134,12 @@ class Tail final : public JournalTail {
       std::uint64_t skip = 0;
       bytes = reader_->at(offset_, kBatchTrailerBytes + kBatchHeaderBytes, fresh);
       if (is_batch_trailer(bytes)) skip = kBatchTrailerBytes;
-      if (bytes.size() >= skip &&
-          parse_batch_header(bytes.substr(static_cast<std::size_t>(skip)), segment.seed)) {
+      if (parse_batch_header(bytes.substr(std::min<std::size_t>(skip, bytes.size())),
+                             segment.seed)) {
         offset_ += skip + kBatchHeaderBytes;
         bytes = reader_->at(offset_, kFrameHeaderBytes, false);
+      } else if (skip != 0) {
+        return std::nullopt;  // the batch behind it came later; a trailer is no frame
       }
     }
     if (bytes.size() < kFrameHeaderBytes) return std::nullopt;

@@ -68,6 +68,7 @@ struct FaultEnv::State {
   std::uint64_t life = 0;  ///< raised by a power cut: older handles are dead
   std::uint64_t capacity = 0;
   std::uint64_t operations = 0;
+  std::size_t largest_read = 0;
 
   // 0, or the errno the operation is to fail with.
   int strike(Op op) {
@@ -132,6 +133,7 @@ class MemoryFile final : public EnvFile {
   IoResult<void> read_at(std::uint64_t offset, std::size_t size, std::string& out) override {
     const std::scoped_lock lock(state_->mutex);
     if (const int code = strike(kRead); code != 0) return failed(code, "read", path_);
+    state_->largest_read = std::max(state_->largest_read, size);
     out.clear();
     if (offset < inode_->data.size()) out = inode_->data.substr(offset, size);
     return {};
@@ -301,6 +303,11 @@ std::string FaultEnv::contents(const std::string& path) const {
   const std::scoped_lock lock(state_->mutex);
   const auto inode = state_->find(path);
   return inode ? inode->data : std::string();
+}
+
+std::size_t FaultEnv::largest_read() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->largest_read;
 }
 
 std::vector<std::string> FaultEnv::names() const {

@@ -62,6 +62,8 @@ class FaultEnv final : public Env {
   /// Replaces or makes a file, synced.
   void put_file(const std::string& path, std::string contents);
   [[nodiscard]] std::string contents(const std::string& path) const;
+  /// What was asked for at most by one read of an open file, in bytes.
+  [[nodiscard]] std::size_t largest_read() const;
   [[nodiscard]] std::vector<std::string> names() const;  ///< full paths of all files, sorted
 
   IoResult<std::unique_ptr<EnvFile>> create_file(const std::string& path) override;
