@@ -1,15 +1,10 @@
 // Restarts the daemon again and again below one supervisor, with clients and guests that stay, and
 // compares what both hold: nothing may grow with the number of restarts. Exit 0; 1 if something
 // did; 2 if it could not be seen.
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -17,10 +12,9 @@
 
 #include "tests/crash/kept/resources.hh"
 #include "tests/crash/store_dump.hh"
-#include "tests/support/daemon_ready.hh"
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
-#include "tests/support/vxenstored_process.hh"
+#include "tests/support/supervised_daemon.hh"
 #include "tests/support/wire_client.hh"
 
 namespace {
@@ -57,15 +51,7 @@ struct Sample {
 
 class Stage {
  public:
-  explicit Stage(const Options& options)
-      : process_([this] {
-          VxenstoredOptions how;
-          how.wrapper = {required_env("VXS_BUILD_DIR") + "/daemon/vxenstored-supervise",
-                         "--backoff-max", "0", "--"};
-          how.parent_dir = "/dev/shm";
-          how.machine = machine_.dir();
-          return how;
-        }()) {
+  explicit Stage(const Options& options) {
     WireClient toolstack(process_.socket_path());
     for (std::uint32_t domid = 1; domid <= options.guests; ++domid) {
       machine_.create_domain(domid);
@@ -89,17 +75,8 @@ class Stage {
     }
   }
 
-  ~Stage() {
-    const pid_t last = daemon();
-    if (!process_.terminate(20s) && last > 0) ::kill(last, SIGKILL);
-  }
-
   void restart(unsigned number) {
-    const pid_t victim = daemon();
-    if (victim <= 0) throw std::runtime_error("there is no daemon to kill");
-    const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, victim, 0));
-    ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
-    ::close(pidfd);
+    (void)process_.strike_daemon();
     for (std::size_t i = 0; i < clients_.size(); ++i) {
       const std::string path = "/client/" + std::to_string(i);
       ask(clients_[i], kWrite, zstrings({path}) + std::to_string(number));
@@ -123,7 +100,7 @@ class Stage {
     }
     std::this_thread::sleep_for(600ms);  // its housekeeping
     const auto supervisor = held_by(process_.pid());
-    const auto daemon_held = held_by(daemon());
+    const auto daemon_held = held_by(process_.daemon());
     if (!supervisor || !daemon_held) throw std::runtime_error("a process is missing");
     sample.supervisor = *supervisor;
     sample.daemon = *daemon_held;
@@ -147,19 +124,8 @@ class Stage {
     return std::string(reply.payload.c_str());
   }
 
-  [[nodiscard]] pid_t daemon() const {
-    const std::string pid = std::to_string(process_.pid());
-    for (int i = 0; i < 5000; ++i) {
-      std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-      pid_t first = 0;
-      if (children >> first) return first;
-      std::this_thread::sleep_for(1ms);
-    }
-    return 0;
-  }
-
   FakeMachine machine_;
-  VxenstoredProcess process_;
+  SupervisedDaemon process_{{.parent_dir = "/dev/shm", .machine = machine_.dir()}, 0ms};
   std::vector<FakeGuest> guests_;
   std::vector<WireClient> clients_;
 };
