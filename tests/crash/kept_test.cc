@@ -302,9 +302,10 @@ TEST(KeptPoison, ARequestThatKillsTheDaemonTwiceIsRefusedAndOthersGoOn) {
 class KeptHistory : public testing::Test {
  protected:
   static VxenstoredOptions options(bool with_bug) {
-    VxenstoredOptions options = supervised();
+    VxenstoredOptions options{.parent_dir = "/dev/shm"};
     if (!with_bug) return options;
-    options.env["LD_PRELOAD"] = build_dir() + "/tests/crash/libplanted_bug.so";
+    options.env["LD_PRELOAD"] =
+        support::required_env("VXS_BUILD_DIR") + "/tests/crash/libplanted_bug.so";
     options.env["PLANTED_IN"] = "vxs-history";
     return options;
   }
@@ -315,7 +316,7 @@ class KeptHistory : public testing::Test {
     }
     return false;
   }
-  static std::size_t deaths(const VxenstoredProcess& process) {
+  static std::size_t deaths(const SupervisedDaemon& process) {
     const std::string output = process.output();
     std::size_t count = 0;
     for (std::size_t at = 0; (at = output.find("died (signal", at)) != std::string::npos; ++at) {
@@ -327,8 +328,7 @@ class KeptHistory : public testing::Test {
 };
 
 TEST_F(KeptHistory, OfARecordThatKillsItTwiceThereIsAGapAndItGoesOn) {
-  VxenstoredProcess supervisor(options(true));
-  const Ending ending(supervisor);
+  SupervisedDaemon supervisor(options(true));
   WireClient client(supervisor.socket_path());
   ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + kBug).error(), "");
   ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + "fine").error(), "");
@@ -344,8 +344,7 @@ TEST_F(KeptHistory, OfARecordThatKillsItTwiceThereIsAGapAndItGoesOn) {
 }
 
 TEST_F(KeptHistory, ThatCannotGoOnIsOffUntilAnOrderlyStopAndTheDaemonServes) {
-  VxenstoredProcess supervisor(options(true));
-  const Ending ending(supervisor);
+  SupervisedDaemon supervisor(options(true));
   WireClient client(supervisor.socket_path());
   ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + kBug).error(), "");
   EXPECT_TRUE(says(client, "history: ended the daemon and is off\n")) << supervisor.output();
@@ -356,7 +355,6 @@ TEST_F(KeptHistory, ThatCannotGoOnIsOffUntilAnOrderlyStopAndTheDaemonServes) {
   EXPECT_EQ(*status, 0);
 
   supervisor.restart();
-  const Ending again(supervisor);
   WireClient later(supervisor.socket_path());
   EXPECT_EQ(later.call(support::kRead, zstrings({"/c"})).payload, "fine");
   EXPECT_TRUE(says(later, "history-lag: 0\n")) << supervisor.output();
@@ -364,8 +362,7 @@ TEST_F(KeptHistory, ThatCannotGoOnIsOffUntilAnOrderlyStopAndTheDaemonServes) {
 
 // A kill is nobody's fault, however often it meets history at the same record.
 TEST_F(KeptHistory, KillsFromOutsideMakeNoGap) {
-  VxenstoredProcess supervisor(options(false));
-  const Ending ending(supervisor);
+  SupervisedDaemon supervisor(options(false));
   WireClient client(supervisor.socket_path());
   for (std::size_t i = 0; i < 6; ++i) {
     ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + kBug).error(), "");
