@@ -32,6 +32,7 @@
 #include "daemon/process/xen_probe.hh"
 #include "daemon/supervisor/supervisor.hh"
 #include "daemon/swap/take_over.hh"
+#include "store/crash_point.hh"
 
 namespace {
 
@@ -69,6 +70,7 @@ int serve(const config::Config& config, process::Startup& startup, daemon::Start
     return 1;
   };
   const bool in_daemon_form = process::supervisor_in_daemon_form();
+  VXS_CRASH_POINT("start-executed");
   keeper::Inheritance inheritance;
   auto keeper = keeper::Keeper::adopt(inheritance);
   if (!keeper) return fail(keeper.error().text);

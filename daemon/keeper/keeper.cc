@@ -82,6 +82,7 @@ process::StartResult<std::unique_ptr<Keeper>> Keeper::adopt(Inheritance& inherit
 process::StartResult<void> Keeper::await_turn(Inheritance& inheritance) {
   channel_.queue(Message{.type = MessageType::kPrepared});
   if (!drain()) return process::start_error("the supervisor died");
+  VXS_CRASH_POINT("ahead-prepared");
   return receive_inheritance(inheritance, kTurnPatience);
 }
 
@@ -112,6 +113,7 @@ process::StartResult<void> Keeper::receive_inheritance(Inheritance& inheritance,
       }
       kept_[message.name] = message.fd.get();
       inheritance.descriptors.push_back({message.name, std::move(message.fd)});
+      VXS_CRASH_POINT("start-handed");
     }
     if (message.type == MessageType::kStart) {
       inheritance.starts = message.value;
@@ -153,6 +155,7 @@ bool Keeper::keep(const std::string& name, int fd) {
   if (!supervisor::is_valid_name(name) || fd < 0) return false;
   kept_[name] = fd;
   send(Message{.type = MessageType::kKeep, .name = name});
+  VXS_CRASH_POINT("keep-sent");
   return true;
 }
 
@@ -163,6 +166,7 @@ void Keeper::release(const std::string& name) {
 void Keeper::ready() {
   ready_ = true;
   send(Message{.type = MessageType::kReady});
+  VXS_CRASH_POINT("ready-sent");
 }
 
 void Keeper::stopping() { send(Message{.type = MessageType::kStopping}); }
@@ -180,7 +184,10 @@ void Keeper::send(Message message) {
 void Keeper::send_pending() {
   const bool left = channel_.send_pending([this](const std::string& name) {
     if (name == supervisor::kOrderName) return order_.get();
-    if (name == supervisor::kProgramName) return program_.get();
+    if (name == supervisor::kProgramName) {
+      VXS_CRASH_POINT("exec-words-sent");
+      return program_.get();
+    }
     const auto found = kept_.find(name);
     return found == kept_.end() ? -1 : found->second;
   });

@@ -18,6 +18,7 @@ extern "C" {
 #include <string_view>
 
 #include "daemon/supervisor/message.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::supervisor {
 namespace {
@@ -47,6 +48,7 @@ void say(const char* text) noexcept { (void)!::write(STDERR_FILENO, text, std::s
 
 /// Between fork and exec: only what a process with threads may do there.
 [[noreturn]] void become(const Binary& binary, char** argv, char** envp, int channel) noexcept {
+  VXS_CRASH_POINT("child-forked");
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int number = 1; number < NSIG; ++number) ::sigaction(number, &action, nullptr);

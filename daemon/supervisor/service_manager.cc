@@ -17,6 +17,8 @@
 #include <optional>
 #include <string_view>
 
+#include "store/crash_point.hh"
+
 namespace vxs::supervisor {
 namespace {
 
@@ -149,6 +151,7 @@ void ServiceManager::send_pending(const FindDescriptor& find) {
     }
     switch (error) {
       case 0:
+        VXS_CRASH_POINT("manager-told");
         continue;
       case EAGAIN:
       case ENOBUFS:

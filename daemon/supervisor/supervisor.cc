@@ -19,6 +19,7 @@
 
 #include "daemon/process/listen_socket.hh"
 #include "daemon/process/signals.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::supervisor {
 namespace {
@@ -165,12 +166,14 @@ void Supervisor::stop() {
 void Supervisor::start_child() {
   restart_at_.reset();
   auto pair = Channel::make_pair();
+  VXS_CRASH_POINT("supervisor-restarting");
   auto child = pair ? Child::start(program_.binary, program_.arguments, pair->second.get())
                     : process::StartResult<Child>(tl::unexpected(pair.error()));
   if (!child) {
     spdlog::error("supervisor: {}", child.error().text);
     return must_go_on() ? retry_later() : end(EXIT_FAILURE);
   }
+  VXS_CRASH_POINT("supervisor-forked");
   begin(std::move(*child), Channel(std::move(pair->first)));
 }
 
@@ -190,6 +193,7 @@ void Supervisor::begin(Child child, Channel channel) {
                          .flags = std::exchange(start_flags_, std::uint16_t{0}),
                          .value = starts_,
                          .more = static_cast<std::uint64_t>(previous_status_)});
+  VXS_CRASH_POINT("supervisor-greeting");
 }
 
 Message Supervisor::hello(std::uint16_t more_flags) const {
@@ -236,6 +240,7 @@ void Supervisor::handle(Message& message) {
       if (ready_) return;
       ready_ = true;
       ready_since_ = Clock::now();
+      VXS_CRASH_POINT("supervisor-ready");
       child_said_something();
       if (std::exchange(ever_ready_, true)) return;
       manager_.say("READY=1");
@@ -246,7 +251,10 @@ void Supervisor::handle(Message& message) {
         spdlog::error("supervisor: {} did not arrive and cannot be kept", message.name);
         return;
       }
-      return keep(message.name, std::move(message.fd));
+      VXS_CRASH_POINT("supervisor-keep-read");
+      keep(message.name, std::move(message.fd));
+      VXS_CRASH_POINT("supervisor-kept");
+      return;
     case MessageType::kRelease:
       return release(message.name);
     case MessageType::kStopping:
@@ -281,6 +289,7 @@ void Supervisor::handle_end() {
     if (received == Channel::Received::kNothing || received == Channel::Received::kClosed) break;
   }
   channel_ = Channel();
+  VXS_CRASH_POINT("supervisor-reaped");
   silent_until_.reset();
   const int status = known_status.value_or(stopping_ ? 0 : SIGKILL);
   if (!next_ || stopping_) drop_next();  // its turn did not come
@@ -340,6 +349,7 @@ void Supervisor::keep(const std::string& name, process::Descriptor fd) {
 
 void Supervisor::release(const std::string& name) {
   if (kept_.erase(name) == 0) return;
+  VXS_CRASH_POINT("supervisor-released");
   manager_.remove(name);
   if (accept_again_) accept_again_ = Clock::now();  // there may be room now
 }
@@ -362,10 +372,12 @@ void Supervisor::accept_from(int listener) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       return pause_accepting(std::strerror(errno));
     }
+    VXS_CRASH_POINT("supervisor-accepting");
     accept_pause_ = 0ms;
     const std::string name = client_name(next_client_++);
     keep(name, std::move(client));
     channel_.queue(Message{.type = MessageType::kAccepted, .name = name});
+    VXS_CRASH_POINT("supervisor-accepted");
   }
 }
 
@@ -426,7 +438,10 @@ void Supervisor::wait() {
   const auto find_kept = [this](const std::string& name) { return find(name); };
   // Kept by the manager before the daemon has it, if the manager has room.
   manager_.send_pending(find_kept);
-  channel_.send_pending(find_kept);
+  channel_.send_pending([this](const std::string& name) {
+    VXS_CRASH_POINT("supervisor-handing");
+    return find(name);
+  });
   ahead_channel_.send_pending(find_kept);
 
   std::vector<pollfd> watched{

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/supervisor/supervisor.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::supervisor {
 
@@ -72,6 +73,7 @@ void Supervisor::exec(Message& message) {
   if ((message.flags & kAhead) != 0) return start_ahead(named);
   next_ = std::move(named);
   patience_ = std::chrono::microseconds(message.value);
+  VXS_CRASH_POINT("supervisor-exec-read");
 }
 
 /// Beside the daemon, of which it gets nothing yet.
@@ -87,6 +89,7 @@ void Supervisor::start_ahead(const Program& program) {
   }
   spdlog::info("supervisor: live update: starting {} ahead", program.binary.path());
   ahead_ = std::move(*child);
+  VXS_CRASH_POINT("supervisor-ahead-forked");
   ahead_channel_ = Channel(std::move(pair->first));
   ahead_channel_.queue(hello(kAheadOfTime));
 }
@@ -134,6 +137,7 @@ void Supervisor::try_next() {
   trial_until_ = Clock::now() + patience_;
   timed_out_ = false;
   backoff_ = 0ms;
+  VXS_CRASH_POINT("supervisor-turn");
   if (!ahead_) return start_child();
   restart_at_.reset();
   begin(std::exchange(ahead_, Child()), std::exchange(ahead_channel_, Channel()));
@@ -143,6 +147,7 @@ void Supervisor::taken_over() {
   if (!previous_) return;
   previous_.reset();
   trial_until_.reset();
+  VXS_CRASH_POINT("supervisor-taken-over");
   spdlog::info("supervisor: live update: {} took over", program_.binary.path());
 }
 
@@ -157,6 +162,7 @@ void Supervisor::fall_back(int status) {
   start_flags_ = kUpdateFailed;
   if (timed_out_) start_flags_ = kUpdateFailed + kUpdateTimedOut;
   backoff_ = 0ms;
+  VXS_CRASH_POINT("supervisor-falling-back");
   start_child();
 }
 

@@ -16,15 +16,31 @@ constexpr const char* kSection = ".vxs_crash_points";
 
 #if defined(__aarch64__)
 constexpr unsigned char kBreakpoint[] = {0x00, 0x00, 0x20, 0xD4};
+constexpr unsigned char kNothing[] = {0x1F, 0x20, 0x03, 0xD5};
 #else
 constexpr unsigned char kBreakpoint[] = {0xCC};
+constexpr unsigned char kNothing[] = {0x90};
 #endif
 
 using When = ListedPoint::When;
 const std::map<std::string, When, std::less<>> kWhens{
-    {"serving", When::kServing}, {"checkpoint", When::kCheckpoint}, {"start", When::kStart},
-    {"ring", When::kRing},       {"ring-reset", When::kRingReset},  {"update", When::kUpdate},
-    {"trial", When::kTrial},     {"outcome", When::kOutcome}};
+    {"serving", When::kServing},
+    {"checkpoint", When::kCheckpoint},
+    {"start", When::kStart},
+    {"ring", When::kRing},
+    {"ring-reset", When::kRingReset},
+    {"update", When::kUpdate},
+    {"trial", When::kTrial},
+    {"outcome", When::kOutcome},
+    {"restart", When::kRestart},
+    {"ahead", When::kAhead},
+    {"child", When::kChild},
+    {"supervisor", When::kSupervisorServing},
+    {"supervisor-start", When::kSupervisorStart},
+    {"supervisor-update", When::kSupervisorUpdate},
+    {"supervisor-trial", When::kSupervisorTrial},
+    {"supervisor-alone", When::kSupervisorAlone},
+    {"supervisor-managed", When::kSupervisorManaged}};
 
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -60,6 +76,21 @@ std::uint64_t base_of(pid_t pid, const std::string& program) {
   return 0;
 }
 
+// `what` is as long as one point's instruction.
+template <std::size_t kSize>
+bool write_at(pid_t pid, const std::string& program, const std::vector<std::uint64_t>& places,
+              const unsigned char (&what)[kSize]) {
+  const std::uint64_t base = base_of(pid, program);
+  const int memory = open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDWR | O_CLOEXEC);
+  bool written = base != 0 && memory >= 0;
+  for (const std::uint64_t place : places) {
+    written = written && pwrite(memory, what, kSize, static_cast<off_t>(base + place)) ==
+                             static_cast<ssize_t>(kSize);
+  }
+  if (memory >= 0) close(memory);
+  return written;
+}
+
 }  // namespace
 
 PointPlaces crash_points_of(const std::string& program) {
@@ -88,15 +119,12 @@ PointPlaces crash_points_of(const std::string& program) {
 
 bool set_crash_point(pid_t pid, const std::string& program,
                      const std::vector<std::uint64_t>& places) {
-  const std::uint64_t base = base_of(pid, program);
-  const int memory = open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDWR | O_CLOEXEC);
-  bool set = base != 0 && memory >= 0;
-  for (const std::uint64_t place : places) {
-    set = set && pwrite(memory, kBreakpoint, sizeof kBreakpoint,
-                        static_cast<off_t>(base + place)) == ssize_t{sizeof kBreakpoint};
-  }
-  if (memory >= 0) close(memory);
-  return set;
+  return write_at(pid, program, places, kBreakpoint);
+}
+
+bool clear_crash_point(pid_t pid, const std::string& program,
+                       const std::vector<std::uint64_t>& places) {
+  return write_at(pid, program, places, kNothing);
 }
 
 std::vector<ListedPoint> listed_crash_points(const std::string& file) {

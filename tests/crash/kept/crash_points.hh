@@ -20,6 +20,9 @@ PointPlaces crash_points_of(const std::string& program);
 // process is gone or its memory cannot be written.
 bool set_crash_point(pid_t pid, const std::string& program,
                      const std::vector<std::uint64_t>& places);
+// Undoes it, in a process that stands still.
+bool clear_crash_point(pid_t pid, const std::string& program,
+                       const std::vector<std::uint64_t>& places);
 
 // One row of docs/crash-points.md.
 struct ListedPoint {
@@ -27,11 +30,21 @@ struct ListedPoint {
     kServing,
     kCheckpoint,
     kStart,
+    kRestart,    // the same, not in a live update
+    kAhead,      // by a new program that waits for its turn
     kRing,       // serving, with guests
     kRingReset,  // when a ring begins, or a domain ends
     kUpdate,     // the old program of a live update
     kTrial,      // the new one, until it has taken over
     kOutcome,    // it, afterwards
+    // Of the supervisor, while a daemon
+    kSupervisorServing,
+    kSupervisorStart,    // starts
+    kSupervisorUpdate,   // waits for the new program of a live update
+    kSupervisorTrial,    // is that new program
+    kSupervisorAlone,    // is not there: for the supervisor's own death
+    kSupervisorManaged,  // the same, with a service manager
+    kChild,              // of a child that is not the daemon yet
   };
   std::string name;
   When when = When::kServing;

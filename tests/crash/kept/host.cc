@@ -39,10 +39,15 @@ support::VxenstoredOptions process_options(const Options& options, const std::st
   return process;
 }
 
+// In the order in which they were started.
+std::ifstream children_of(pid_t parent) {
+  const std::string pid = std::to_string(parent);
+  return std::ifstream("/proc/" + pid + "/task/" + pid + "/children");
+}
+
 // Children of a process whose program is vxenstored.
 std::optional<pid_t> daemon_below(pid_t parent) {
-  const std::string pid = std::to_string(parent);
-  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+  std::ifstream children = children_of(parent);
   for (pid_t child = 0; children >> child;) {
     std::error_code error;
     const auto exe =
@@ -91,6 +96,13 @@ Pidfd Host::daemon() const {
   if (!supervised_) return Pidfd(process_.pid());
   const auto pid = daemon_below(process_.pid());
   return pid ? Pidfd(*pid) : Pidfd();
+}
+
+Pidfd Host::youngest() const {
+  std::ifstream children = children_of(process_.pid());
+  pid_t last = -1;
+  for (pid_t child = 0; children >> child;) last = child;
+  return last > 0 ? Pidfd(last) : Pidfd();
 }
 
 std::optional<pid_t> Host::supervisor() const {

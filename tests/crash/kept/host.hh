@@ -47,6 +47,8 @@ class Host {
   // The daemon that runs now; none while there is none.
   [[nodiscard]] Pidfd daemon() const;
   [[nodiscard]] std::optional<pid_t> supervisor() const;
+  // The child that the supervisor started last, whatever its program is by now.
+  [[nodiscard]] Pidfd youngest() const;
   // Unsupervised: after the daemon ended, starts it again and waits until it answers.
   void restart() { process_.restart(); }
   // Throws std::runtime_error if the supervisor ended.

@@ -17,7 +17,7 @@ Killer::Killer(const Options& options, Host& host, Crowd& crowd, Connect connect
       crowd_(crowd),
       connect_(std::move(connect)),
       random_(options.seed ^ 0x5eed) {
-  if (options.crash_points != 0) plan_.emplace(options);
+  if (options.crash_points != 0) plan_.emplace(options, host);
   rest(Clock::now());
 }
 
@@ -49,6 +49,10 @@ void Killer::turn(Time now) {
       throw Violation("the killer's own connection: " + std::string(violation.what()) +
                       "\nIts last exchanges:\n" + talk_->history());
     }
+  }
+  if (plan_ && plan_->watch_supervisor(victim_, now) && phase_ == Phase::kDown) {
+    crowd_.killed(now);
+    ask();  // what was asked before may have been answered by the one that died
   }
   switch (phase_) {
     case Phase::kServing:
@@ -118,7 +122,7 @@ void Killer::on_served(Time now) {
 }
 
 void Killer::watch_recovery(Time now) {
-  host_.check_supervisor();
+  if (!plan_ || !plan_->watches_supervisor()) host_.check_supervisor();
   if (now - killed_at_ > crowd_.board().patience) {
     throw Violation("the daemon does not serve again after a kill");
   }
@@ -169,15 +173,23 @@ void Killer::listen(Time now) {
   const bool open = link_->receive(bytes);
   talk_->arrived(bytes, now);
   // Several may be under way, of deaths in recovery: the last one counts.
-  if (phase_ == Phase::kDown && !bytes.empty() && talk_->unanswered() == 0) on_served(now);
+  const bool all = !bytes.empty() && talk_->unanswered() == 0;
+  const bool waits = plan_ && plan_->watches_supervisor();
+  if (phase_ == Phase::kDown && all && !waits) on_served(now);
+  if (phase_ == Phase::kDying && all && plan_ && plan_->spares_victim()) on_served(now);
   if (!open) lost(now);
+}
+
+bool Killer::is_done() const {
+  return (plan_ ? plan_->strikes() : crowd_.board().kills) >= options_.kills;
 }
 
 std::string Killer::points() const {
   if (!plan_) return "";
   // SIGTRAP, as the supervisor tells.
   const std::size_t deaths = host_.count_in_output("died (signal 5)") +
-                             host_.count_in_output("the live update failed (signal 5)");
+                             host_.count_in_output("the live update failed (signal 5)") +
+                             host_.count_in_output("ended ahead of its turn (signal 5)");
   if (deaths != plan_->told()) {
     throw Violation(std::to_string(deaths) + " daemons died at crash points, " +
                     std::to_string(plan_->told()) + " should have");

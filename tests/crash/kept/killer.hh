@@ -25,6 +25,8 @@ class Killer {
   // How long nothing is due.
   [[nodiscard]] std::chrono::milliseconds idle(Time now) const;
 
+  // It struck as often as it should.
+  [[nodiscard]] bool is_done() const;
   [[nodiscard]] bool serves() const { return phase_ == Phase::kServing; }
   [[nodiscard]] bool connected() const { return link_ != nullptr; }
   // The next kill counts from now.

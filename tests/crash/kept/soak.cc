@@ -94,7 +94,7 @@ void Soak::turn(milliseconds longest, std::vector<int> others) {
 void Soak::run() {
   const Time begin = Clock::now();
   std::uint64_t next_census = options_.census;
-  while (options_.kills == 0 || crowd_->board().kills < options_.kills || !killer_->serves()) {
+  while (options_.kills == 0 || !killer_->is_done() || !killer_->serves()) {
     const Time now = Clock::now();
     duration_ = now - begin;
     if (options_.seconds != 0 && duration_ > std::chrono::seconds(options_.seconds) &&

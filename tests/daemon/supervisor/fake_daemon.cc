@@ -1,6 +1,6 @@
 // A daemon of a few requests for the supervisor's tests, and the example of Keeper's use.
 //
-//   fake_daemon SOCKET
+//   fake_daemon SOCKET [WORDS THAT MEAN NOTHING]
 //
 // A request is taken out of the socket after its answer was put in, so that a kill between the two
 // shows as a second answer and never as none. Environment: FAKE_STARTS=<file> gets a line at each
@@ -59,6 +59,7 @@ class FakeDaemon {
         starts_(inheritance.starts),
         previous_(inheritance.previous_status),
         inherited_(inheritance.descriptors.size()) {
+    if (inheritance.update == keeper::UpdateRole::kTrial && !keeper_->taken_over()) std::exit(1);
     for (auto& [name, fd] : inheritance.descriptors) {
       if (name == "listen") {
         listener_ = std::move(fd);
@@ -132,7 +133,7 @@ class FakeDaemon {
     if (got < static_cast<ssize_t>(sizeof(packet))) return;
     const bool is_last = packet.ask == Ask::kExit || packet.ask == Ask::kDie ||
                          packet.ask == Ask::kKeepAndDie || packet.ask == Ask::kHangUp ||
-                         packet.ask == Ask::kSwap;
+                         packet.ask == Ask::kSwap || packet.ask == Ask::kUpdate;
     if (is_last) {
       (void)!::recv(fd, &packet, sizeof(packet), MSG_DONTWAIT);
       return carry_out_last(name, packet);
@@ -150,6 +151,13 @@ class FakeDaemon {
           keeper_->hand_over({.file = packet.value == 1 ? "/bin/sleep" : "/nonexistent",
                               .arguments = {"sleep", "60"}});
       ::_exit(swapped ? 0 : 1);
+    }
+    if (packet.ask == Ask::kUpdate) {
+      Descriptor program(::open("/proc/self/exe", O_PATH | O_CLOEXEC));
+      ::_exit(
+          keeper_->exec(std::move(program), keeper::Keeper::own_words(), std::chrono::seconds(30))
+              ? 75
+              : 1);
     }
     if (packet.ask == Ask::kExit) ::_exit(static_cast<int>(packet.value));
     if (packet.ask == Ask::kDie) ::raise(static_cast<int>(packet.value));
@@ -216,6 +224,13 @@ class FakeDaemon {
         Descriptor program(::open("/bin/false", O_PATH | O_CLOEXEC));
         return keeper_->exec(std::move(program), {"false"}, std::chrono::seconds(packet.value));
       }
+      case Ask::kExecAhead: {
+        Descriptor program(::open("/bin/false", O_PATH | O_CLOEXEC));
+        return keeper_->exec_ahead(std::move(program), {"false"});
+      }
+      case Ask::kWords:
+        for (const auto& word : keeper::Keeper::own_words()) value += word.size();
+        return value;
       default:
         return packet.value;
     }
@@ -272,6 +287,6 @@ int run(const char* path) {
 }  // namespace vxs::supervisor_test
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
   return vxs::supervisor_test::run(argv[1]);
 }

@@ -27,6 +27,9 @@ enum class Ask : std::uint32_t {
   kDeaths,       // of supervisors it saw
   kPending,      // 1 while something for the supervisor is queued
   kExec,         // names another program, with value seconds for it, and goes on; answers 1 if well
+  kExecAhead,    // the same, to be started beside it; answers 1 if well
+  kUpdate,       // makes itself its successor, which takes over at once; no answer
+  kWords,        // how many bytes its command line has
   kHangUp,       // ends this connection, as a daemon does; no answer
   kSwap,         // hands over to another program, that sleeps (1) or is not there (0); no answer
 };

@@ -139,6 +139,70 @@ TEST_F(SupervisorUnderSystemd, NobodyIsLostWhenTheSupervisorIsKilledAtRandomInst
   EXPECT_TRUE(store_has(5));
 }
 
+/// Makes the supervisor come by the point, by `client` or by the newcomer that it returns.
+std::unique_ptr<Client> lead_to(const std::string& point, Client& client,
+                                const std::string& socket) {
+  if (point == "supervisor-accepting" || point == "supervisor-accepted" ||
+      point == "manager-told") {
+    return std::make_unique<Client>(socket);
+  }
+  if (point == "supervisor-released") {
+    client.send(Ask::kHangUp);
+  } else if (point == "supervisor-keep-read" || point == "supervisor-kept") {
+    client.send(Ask::kKeep, 7);
+  } else if (point == "supervisor-ahead-forked") {
+    client.send(Ask::kExecAhead);
+  } else if (point == "supervisor-exec-read" || point == "supervisor-turn" ||
+             point == "supervisor-taken-over") {
+    client.send(Ask::kUpdate);
+  } else if (point == "supervisor-falling-back") {
+    client.send(Ask::kExec, 30);
+    client.send(Ask::kDie, SIGKILL);
+  } else {
+    client.send(Ask::kDie, SIGKILL);
+  }
+  return nullptr;
+}
+
+TEST_F(SupervisorUnderSystemd, NobodyIsLostWhenTheSupervisorDiesAtEachNamedStep) {
+  auto supervised = std::make_unique<Supervised>(launch());
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<Client>(supervised->socket()));
+    ASSERT_EQ(clients.back()->ask(Ask::kPing, 1), 1U);
+  }
+  ASSERT_TRUE(clients.front()->ask(Ask::kKeep, 7));
+  auto points = points_of_supervisor(true);
+  const auto others = points_of_supervisor(false);
+  points.insert(points.end(), others.begin(), others.end());
+  ASSERT_GT(points.size(), 15U);
+  for (const auto& point : points) {
+    SCOPED_TRACE(point);
+    // All is told: what is not could only be lost.
+    ASSERT_TRUE(store_has(clients.size() + 2));
+    Client leads(supervised->socket());
+    ASSERT_EQ(leads.ask(Ask::kPing, 2), 2U);
+    ASSERT_TRUE(store_has(clients.size() + 3));
+    ASSERT_TRUE(supervised->die_at(point));
+    auto newcomer = lead_to(point, leads, supervised->socket());
+    const auto status = supervised->wait();
+    ASSERT_TRUE(status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTRAP);
+    (void)systemd_.read();
+    supervised->start_again(launch());
+    for (const auto& client : clients) ASSERT_EQ(client->ask(Ask::kPing, 3), 3U);
+    EXPECT_EQ(clients.front()->ask(Ask::kExtra), 7U);
+    // It alone knew of that one, but where it told before it did anything else.
+    if (point == "manager-told") {
+      ASSERT_EQ(newcomer->ask(Ask::kPing, 4), 4U);
+    }
+    newcomer.reset();
+    leads.send(Ask::kHangUp);
+  }
+  ASSERT_TRUE(store_has(clients.size() + 2));
+  EXPECT_EQ(systemd_.collisions, 0U);
+  EXPECT_EQ(systemd_.unknown, 0U);
+}
+
 TEST_F(SupervisorUnderSystemd, NamesAreNotGivenAgainByAnotherSupervisor) {
   auto supervised = std::make_unique<Supervised>(launch());
   Client client(supervised->socket());

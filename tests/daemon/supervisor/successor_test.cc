@@ -46,6 +46,42 @@ TEST(SupervisorDeath, TheDaemonGoesOnAndStartsAnotherThatKeepsAll) {
   }
 }
 
+TEST(SupervisorDeath, NobodyIsLostAtAnyStepOfAServingSupervisor) {
+  auto points = points_of_supervisor(true);
+  points.insert(points.end(),
+                {"supervisor-keep-read", "supervisor-kept", "supervisor-ahead-forked"});
+  for (const auto& point : points) {
+    SCOPED_TRACE(point);
+    Supervised supervised;
+    Client client(supervised.socket());
+    Client leads(supervised.socket());
+    ASSERT_TRUE(client.ask(Ask::kKeep, 5));
+    ASSERT_EQ(leads.ask(Ask::kPing, 1), 1U);
+    ASSERT_TRUE(supervised.die_at(point));
+    std::optional<Client> newcomer;
+    if (point.starts_with("supervisor-accept")) {
+      newcomer.emplace(supervised.socket());
+    } else if (point == "supervisor-released") {
+      leads.send(Ask::kHangUp);
+    } else if (point == "supervisor-ahead-forked") {
+      leads.send(Ask::kExecAhead);
+    } else {
+      leads.send(Ask::kKeep, 6);
+    }
+    const auto status = supervised.wait();
+    ASSERT_TRUE(status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTRAP);
+    ASSERT_TRUE(eventually([&] {
+      const auto now = client.ask(Ask::kSupervisor);
+      return now && *now != static_cast<std::uint64_t>(supervised.pid());
+    })) << supervised.output();
+    Client later(supervised.socket());
+    ASSERT_EQ(later.ask(Ask::kPing, 2), 2U);
+    later.send(Ask::kDie, SIGKILL);
+    EXPECT_EQ(client.ask(Ask::kExtra), point.starts_with("supervisor-ke") ? 6U : 5U);
+    EXPECT_EQ(later.ask(Ask::kPing, 3), 3U);
+  }
+}
+
 TEST(SupervisorDeath, AnOrderlyEndOfTheDaemonEndsTheOneItStarted) {
   Supervised supervised;
   Client client(supervised.socket());

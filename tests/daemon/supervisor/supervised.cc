@@ -21,17 +21,22 @@
 #include <thread>
 
 #include "daemon/process/signals.hh"
+#include "tests/crash/kept/crash_points.hh"
 
 namespace vxs::supervisor_test {
 namespace {
 
 using std::chrono::steady_clock;
 
-std::string build_dir() {
-  const char* dir = std::getenv("VXS_BUILD_DIR");
-  if (dir == nullptr) throw std::runtime_error("VXS_BUILD_DIR is not set");
-  return dir;
+std::string env(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) throw std::runtime_error(std::string(name) + " is not set");
+  return value;
 }
+
+std::string build_dir() { return env("VXS_BUILD_DIR"); }
+
+std::string supervisor_program() { return build_dir() + "/daemon/vxenstored-supervise"; }
 
 std::string contents(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -106,7 +111,7 @@ Supervised::Supervised(Launch launch) {
 }
 
 void Supervised::start(const Launch& launch) {
-  std::vector<std::string> words{build_dir() + "/daemon/vxenstored-supervise"};
+  std::vector<std::string> words{supervisor_program()};
   words.insert(words.end(), launch.options.begin(), launch.options.end());
   words.emplace_back("--");
   if (launch.command.empty()) {
@@ -167,6 +172,26 @@ std::size_t Supervised::starts() const { return contents(dir() + "/starts").size
 
 void Supervised::signal(int number) const {
   if (pid_ > 0 && !status_) ::kill(pid_, number);
+}
+
+bool Supervised::die_at(const std::string& point) const {
+  using namespace test::kept;
+  const std::string program = supervisor_program();
+  return set_crash_point(pid_, program, crash_points_of(program).at(point));
+}
+
+std::vector<std::string> points_of_supervisor(bool serving) {
+  using test::kept::ListedPoint;
+  std::vector<std::string> names;
+  for (const auto& point :
+       test::kept::listed_crash_points(env("VXS_SOURCE_DIR") + "/docs/crash-points.md")) {
+    const bool theirs = point.when >= ListedPoint::When::kSupervisorServing &&
+                        point.when != ListedPoint::When::kChild;
+    if (theirs && (point.when == ListedPoint::When::kSupervisorServing) == serving) {
+      names.push_back(point.name);
+    }
+  }
+  return names;
 }
 
 std::optional<int> Supervised::wait(milliseconds patience) {

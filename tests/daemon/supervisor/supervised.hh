@@ -51,6 +51,8 @@ class Supervised {
   [[nodiscard]] std::size_t starts() const;
 
   void signal(int number) const;
+  /// It dies of SIGTRAP when it comes by the point (docs/crash-points.md) that has this name.
+  [[nodiscard]] bool die_at(const std::string& point) const;
   /// The wait status, once it ended.
   std::optional<int> wait(milliseconds patience = kPatience);
   /// A supervisor that goes on for one that was killed, with the same socket. As systemd does,
@@ -64,6 +66,9 @@ class Supervised {
   pid_t pid_ = -1;
   std::optional<int> status_;
 };
+
+/// All points of the supervisor while a daemon serves, if `serving`; else all others.
+std::vector<std::string> points_of_supervisor(bool serving);
 
 /// One connection. All waiting ends with kPatience.
 class Client {
