@@ -4,23 +4,36 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <iterator>
+#include <utility>
+
+#include "daemon/process/descriptor.hh"
 
 namespace vxs::daemon {
 
 struct HistoryDeaths::Words {
   std::uint64_t magic;
   std::uint64_t version;  ///< of the program, hashed
-  std::uint64_t working_at;
+  std::uint64_t unused;
   std::uint64_t died_at;
   std::uint64_t deaths;
+};
+
+/// Written, not mapped: who shortens the file under us, or fills the disk, must not end the daemon
+/// by a store to a page that is not there.
+struct HistoryDeaths::Kept {
+  Words words{};
+  Seq working_at = kOpening;
+  process::Descriptor file{};
+
+  /// In a signal handler, too. What cannot be written is not counted.
+  void write() const noexcept { (void)!::pwrite(file.get(), &words, sizeof words, 0); }
 };
 
 namespace {
@@ -30,7 +43,7 @@ constexpr std::size_t kStackBytes = 64 << 10;
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 // A signal handler is given nothing else to find them by.
-thread_local HistoryDeaths::Words* words_of_thread = nullptr;
+thread_local HistoryDeaths::Kept* kept_of_thread = nullptr;
 struct sigaction handled_before[std::size(kSignals)];
 
 void restore(int number) {
@@ -47,11 +60,13 @@ bool is_own_doing(int number, const siginfo_t& info) {
 /// On its return the instruction, or abort(), does what it did once more, to whoever handled it
 /// before.
 void note_death(int number, siginfo_t* info, void* /*context*/) {
-  if (HistoryDeaths::Words* words = words_of_thread; words != nullptr) {
+  if (HistoryDeaths::Kept* kept = kept_of_thread; kept != nullptr) {
     if (is_own_doing(number, *info)) {
-      words_of_thread = nullptr;
-      words->deaths = words->died_at == words->working_at ? words->deaths + 1 : 1;
-      words->died_at = words->working_at;
+      kept_of_thread = nullptr;
+      auto& words = kept->words;
+      words.deaths = words.died_at == kept->working_at ? words.deaths + 1 : 1;
+      words.died_at = kept->working_at;
+      kept->write();
     }
   }
   restore(number);
@@ -73,31 +88,28 @@ tl::expected<std::unique_ptr<HistoryDeaths>, std::string> HistoryDeaths::watch(
   const auto failed = [&] {
     return tl::unexpected(fmt::format("{}: {}", file, std::strerror(errno)));
   };
-  const process::Descriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return failed();
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return failed();
-  if (status.st_size != sizeof(Words)) {
-    if (::ftruncate(fd.get(), 0) != 0) return failed();
-    // Written, not only made longer: a full disk is to be met here, not by a store to the mapping.
-    const Words fresh{};
-    if (::pwrite(fd.get(), &fresh, sizeof fresh, 0) != sizeof fresh) return failed();
+  auto kept = std::make_unique<Kept>();
+  kept->file.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!kept->file) return failed();
+  Words& words = kept->words;
+  const ssize_t size = ::pread(kept->file.get(), &words, sizeof words, 0);
+  if (size < 0) return failed();
+  const std::uint64_t hashed = std::hash<std::string>{}(version);
+  if (size != sizeof words || words.magic != kMagic || words.version != hashed) {
+    words = {kMagic, hashed, 0, 0, 0};
+    // Now, so that a full disk is met here: there is room for it then.
+    if (::pwrite(kept->file.get(), &words, sizeof words, 0) != sizeof words) return failed();
   }
-  void* const base =
-      ::mmap(nullptr, sizeof(Words), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (base == MAP_FAILED) return failed();
-  return std::unique_ptr<HistoryDeaths>(
-      new HistoryDeaths(static_cast<Words*>(base), std::hash<std::string>{}(version)));
+  return std::unique_ptr<HistoryDeaths>(new HistoryDeaths(std::move(kept)));
 }
 
-HistoryDeaths::HistoryDeaths(Words* words, std::uint64_t version)
-    : words_(words), stack_(std::make_unique<char[]>(kStackBytes)) {
-  if (words_->magic != kMagic || words_->version != version) *words_ = {kMagic, version, 0, 0, 0};
+HistoryDeaths::HistoryDeaths(std::unique_ptr<Kept> kept)
+    : kept_(std::move(kept)), stack_(std::make_unique<char[]>(kStackBytes)) {
   stack_t stack{};
   stack.ss_sp = stack_.get();
   stack.ss_size = kStackBytes;
   ::sigaltstack(&stack, &stack_before_);
-  words_of_thread = words_;
+  kept_of_thread = kept_.get();
   struct sigaction action {};
   action.sa_sigaction = note_death;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -109,18 +121,20 @@ HistoryDeaths::HistoryDeaths(Words* words, std::uint64_t version)
 }
 
 HistoryDeaths::~HistoryDeaths() {
-  words_of_thread = nullptr;
+  kept_of_thread = nullptr;
   for (const int number : kSignals) restore(number);
   ::sigaltstack(&stack_before_, nullptr);
-  ::munmap(words_, sizeof(Words));
 }
 
-void HistoryDeaths::begin(Seq seq) noexcept { words_->working_at = seq; }
+void HistoryDeaths::begin(Seq seq) noexcept { kept_->working_at = seq; }
 
 unsigned HistoryDeaths::at(Seq seq) const noexcept {
-  return words_->died_at == seq ? static_cast<unsigned>(words_->deaths) : 0;
+  return kept_->words.died_at == seq ? static_cast<unsigned>(kept_->words.deaths) : 0;
 }
 
-void HistoryDeaths::forget() noexcept { words_->deaths = 0; }
+void HistoryDeaths::forget() noexcept {
+  kept_->words.deaths = 0;
+  kept_->write();
+}
 
 }  // namespace vxs::daemon

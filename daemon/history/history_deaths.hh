@@ -10,15 +10,14 @@
 
 #include <tl/expected.hpp>
 
-#include "daemon/process/descriptor.hh"
 #include "protocol/ids.hh"
 
 namespace vxs::daemon {
 
-/// A file of a few words that outlives the process, mapped by the thread it is about. Made, used
-/// and ended on that thread; one in a process at a time, since it handles SIGSEGV, SIGBUS, SIGFPE,
-/// SIGILL and SIGABRT. It counts those of its own thread's making and hands all on to whoever
-/// handled them before: a kill from outside counts nothing.
+/// A file of a few words that outlives the process. Made, used and ended on the thread it is about;
+/// one in a process at a time, since it handles SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT. It
+/// counts those of its own thread's making and hands all on to whoever handled them before: a kill
+/// from outside counts nothing.
 class HistoryDeaths {
  public:
   /// While the repository is being opened nobody knows a Seq.
@@ -40,11 +39,12 @@ class HistoryDeaths {
   void forget() noexcept;
 
   struct Words;
+  struct Kept;
 
  private:
-  HistoryDeaths(Words* words, std::uint64_t version);
+  explicit HistoryDeaths(std::unique_ptr<Kept> kept);
 
-  Words* words_;
+  std::unique_ptr<Kept> kept_;
   std::unique_ptr<char[]> stack_;  ///< for the handler: the thread's own may be used up
   stack_t stack_before_{};
 };
