@@ -56,6 +56,14 @@ bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadli
   }
 }
 
+/// An EXEC with these arrives as it is.
+bool can_be_told(const std::vector<std::string>& words) {
+  return !words.empty() && words.size() <= supervisor::kArgumentsMax &&
+         std::all_of(words.begin(), words.end(), [](const std::string& word) {
+           return word.size() <= supervisor::kArgumentMax;
+         });
+}
+
 }  // namespace
 
 // --- the start ---------------------------------------------------------------
@@ -249,12 +257,8 @@ void Keeper::queue_words(const std::vector<std::string>& words) {
 
 bool Keeper::queue_exec(process::Descriptor program, const std::vector<std::string>& words,
                         std::uint16_t flags, std::chrono::microseconds patience) {
-  const bool sane = !words.empty() && words.size() <= supervisor::kArgumentsMax &&
-                    std::all_of(words.begin(), words.end(), [](const std::string& word) {
-                      return word.size() <= supervisor::kArgumentMax;
-                    });
   // What is queued already shows that it does not read.
-  if (!sane || !channel_ || channel_.has_pending()) return false;
+  if (!can_be_told(words) || !channel_ || channel_.has_pending()) return false;
   program_ = std::move(program);
   queue_words(words);
   channel_.queue(Message{.type = MessageType::kExec,
@@ -332,6 +336,20 @@ void Keeper::handle(Message& message) {
   }
 }
 
+void Keeper::tell_program() {
+  const auto words = own_words();
+  if (!can_be_told(words)) {
+    // No live update can have given us such words: they are those it was started with itself.
+    spdlog::warn("the command line is too long to tell the new supervisor which program runs");
+    return;
+  }
+  program_.reset(::open("/proc/self/exe", O_PATH | O_CLOEXEC));
+  queue_words(words);
+  channel_.queue(Message{.type = MessageType::kExec,
+                         .flags = supervisor::kInUse,
+                         .name = std::string(supervisor::kProgramName)});
+}
+
 /// All it had sent was read. The new one is sent what is kept now; it says HELLO when it reads.
 void Keeper::handle_death() {
   readable_ = daemon::Interest();
@@ -348,11 +366,7 @@ void Keeper::handle_death() {
       channel_.queue(Message{.type = MessageType::kKeep, .name = name});
     }
     // It knows the program that the dead one was started with, and that may be an older one.
-    program_.reset(::open("/proc/self/exe", O_PATH | O_CLOEXEC));
-    queue_words(own_words());
-    channel_.queue(Message{.type = MessageType::kExec,
-                           .flags = supervisor::kInUse,
-                           .name = std::string(supervisor::kProgramName)});
+    tell_program();
     if (ready_) channel_.queue(Message{.type = MessageType::kReady});
     watch();
   }

@@ -155,6 +155,7 @@ class Keeper {
   void on_readable();
   void handle(supervisor::Message& message);
   void handle_death();
+  void tell_program();
   void watch();
   void send(supervisor::Message message);
   void send_pending();

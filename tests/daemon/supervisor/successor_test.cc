@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "tests/daemon/supervisor/supervised.hh"
@@ -80,6 +81,29 @@ TEST(SupervisorDeath, NobodyIsLostAtAnyStepOfAServingSupervisor) {
     EXPECT_EQ(client.ask(Ask::kExtra), point.starts_with("supervisor-ke") ? 6U : 5U);
     EXPECT_EQ(later.ask(Ask::kPing, 3), 3U);
   }
+}
+
+// Bug: words that do not fit a message were left out, and the next daemon started without them.
+TEST(SupervisorDeath, Bug_AWordThatIsTooLongForAMessageIsNotLeftOut) {
+  Launch launch;
+  const std::string build = std::getenv("VXS_BUILD_DIR");
+  const support::TempDir dir;
+  const std::string socket = dir.path() + "/socket";
+  launch.command = {build + "/tests/daemon/supervisor/fake_daemon", socket, std::string(5000, 'w')};
+  Supervised supervised(launch);
+  Client client(socket);
+  const auto words = client.ask(Ask::kWords);
+  ASSERT_TRUE(words && *words > 5000);
+  supervised.signal(SIGKILL);
+  ASSERT_TRUE(supervised.wait());
+  ASSERT_TRUE(eventually([&] {
+    const auto now = client.ask(Ask::kSupervisor);
+    return now && *now != static_cast<std::uint64_t>(supervised.pid());
+  })) << supervised.output();
+  Client other(socket);
+  ASSERT_EQ(other.ask(Ask::kPing, 1), 1U);
+  other.send(Ask::kDie, SIGKILL);
+  EXPECT_EQ(client.ask(Ask::kWords), words);
 }
 
 TEST(SupervisorDeath, AnOrderlyEndOfTheDaemonEndsTheOneItStarted) {
