@@ -257,6 +257,14 @@ Result<void*> Machine::map_page(uint32_t domid, bool tracked) {
   return page;
 }
 
+Result<void> Machine::set_granted(uint32_t domid, bool granted) {
+  const Lock lock(*state_);
+  DomainState* domain = find(domid);
+  if (domain == nullptr) return tl::unexpected(ESRCH);
+  domain->has_ring = granted ? 1 : 0;
+  return {};
+}
+
 void Machine::unmap_page(void* page, std::optional<uint32_t> tracked_domid) {
   munmap(page, kPageSize);
   if (!tracked_domid) return;

@@ -91,6 +91,8 @@ class Machine {
   /// Maps grant 1 into this process; EINVAL as the grant device says where there is none. While a
   /// `tracked` mapping lasts, the domain cannot go completely. dom0's page: domid 0.
   Result<void*> map_page(uint32_t domid, bool tracked);
+  /// Takes grant 1 back, or gives it again: map_page() fails meanwhile, mappings stay. ESRCH.
+  Result<void> set_granted(uint32_t domid, bool granted);
   /// Ends a mapping; `tracked_domid` names the domain it kept.
   void unmap_page(void* page, std::optional<uint32_t> tracked_domid);
   /// This process maps nothing: it just began, and whatever had its pid before the exec is gone.

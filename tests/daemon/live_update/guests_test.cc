@@ -163,6 +163,41 @@ TEST_F(LiveUpdateGuestsDisk, H5_GuestsGoOnWithAllThatWasUnderWay) {
   finish_all();
 }
 
+// It may have missed something: its watches fire once.
+TEST_F(LiveUpdateGuests, H12_ARingThatCannotBeMappedWaitsAndItsDomainStays) {
+  for (const std::uint32_t domid : {1U, 2U}) add(domid);
+  ASSERT_EQ(write(*guests_.at(1), "watched", "before"), "");
+  ASSERT_THAT(guests_.at(1)->drain(), testing::SizeIs(1));
+  ASSERT_TRUE(machine_.machine().set_granted(1, false));
+  const Result result = update({copy_of_ours("next")});
+  EXPECT_EQ(result.code, 0) << result.output;
+  const auto is_introduced = [&](const char* domid) {
+    return dom0_.call(support::kIsDomainIntroduced, zstrings({domid})).payload;
+  };
+  EXPECT_EQ(is_introduced("1"), zstrings({"T"}));
+  EXPECT_EQ(read(dom0_, "/local/domain/1/watched"), "before");
+  EXPECT_EQ(write(*guests_.at(2), "a", "b"), "") << "nobody else is concerned";
+  // So do deaths of the daemon find it.
+  kill_daemon();
+  EXPECT_EQ(is_introduced("1"), zstrings({"T"}));
+  guests_.at(1)->send(
+      {.type = support::kRead, .req_id = 7, .tx_id = 0, .payload = zstrings({"watched"})});
+  EXPECT_FALSE(guests_.at(1)->receive(20ms).has_value());
+  ASSERT_TRUE(machine_.machine().set_granted(1, true));
+  std::size_t events = 0;
+  std::optional<Frame> reply;
+  ASSERT_TRUE(eventually([&] {
+    const auto frame = guests_.at(1)->receive(100ms);
+    if (frame && frame->type == support::kWatchEvent) ++events;
+    if (frame && frame->type != support::kWatchEvent) reply = frame;
+    return events == 1 && reply.has_value();
+  }));
+  EXPECT_EQ(reply->req_id, 7U);
+  EXPECT_EQ(reply->payload, "before");
+  EXPECT_EQ(write(*guests_.at(1), "after", "1"), "");
+  EXPECT_EQ(guests_.at(1)->page().get(GuestPage::kError), 0U);
+}
+
 TEST_F(LiveUpdateGuests, H5_BusyGuestsAreAnsweredRightThroughManyUpdates) {
   const std::string copies[] = {copy_of_ours("even"), copy_of_ours("odd")};
   constexpr std::uint32_t kGuests = 3;
