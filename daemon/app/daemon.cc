@@ -207,7 +207,7 @@ process::StartResult<void> Daemon::begin(StartTimes& times) {
           .cancel_capture = [this] { server_->system_capture().cancel(); },
           .now_us = [this] { return clock_.monotonic_us(); }});
   add_control_commands();
-  if (config_.history) {
+  if (has_history()) {
     start_history();
   } else {
     journal_->history_done(~Seq{0});  // nobody reads the segments behind us

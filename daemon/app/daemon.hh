@@ -97,7 +97,11 @@ class Daemon {
   [[nodiscard]] std::optional<HistoryLine> find_history();
   /// The history is of another time: it goes on from the state as it is.
   process::StartResult<void> leave_history_behind(store::JournalOptions& options);
+  /// Leaves a checkpoint to be opened; where the disk does not take it, journal_ and head_.
   process::StartResult<void> recover_from_history(const store::JournalOptions& options);
+  void serve_unwritten(const store::JournalOptions& options, Seq seq, store::Tree tree,
+                       const store::IoError& error);
+  [[nodiscard]] bool has_history() const { return config_.history && !history_barred_; }
   process::StartResult<void> begin(StartTimes& times);
   /// Rings and domains as they were, as far as they still are.
   process::StartResult<void> recover_domains();
@@ -170,6 +174,7 @@ class Daemon {
   Seq history_newest_ = 0;
   /// The history is of another time: how many records it was not kept of.
   std::optional<std::uint64_t> history_not_kept_;
+  bool history_barred_ = false;   ///< at this start: the state has numbers that it has, too
   bool renumbered_ = false;       ///< at this start, above what the history has
   Seq checkpoint_seq_ = 0;        ///< of the newest checkpoint
   std::size_t old_segments_ = 0;  ///< of earlier starts that no checkpoint of ours covers

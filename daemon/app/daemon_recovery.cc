@@ -1,7 +1,9 @@
 // The state a daemon begins with: from journal and checkpoints, or where they are lost from Git.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/app/daemon.hh"
 #include "daemon/app/initial_tree.hh"
@@ -33,11 +35,13 @@ process::StartResult<void> Daemon::recover(bool xen_present) {
     journal_.reset();
     head_.reset();
     if (auto prepared = recover_from_history(options); !prepared) return prepared;
-    if (auto opened = open_journal(options); !opened) return opened;
-    report_.fresh = !options.keep_after_reboot;
+    if (!journal_) {
+      if (auto opened = open_journal(options); !opened) return opened;
+      report_.fresh = !options.keep_after_reboot;
+    }
   }
-  history_mark_ = config_.history ? mark_with_history(report_.history, line, journal_->last_seq())
-                                  : mark_without_history(report_.history, journal_->last_seq());
+  history_mark_ = has_history() ? mark_with_history(report_.history, line, journal_->last_seq())
+                                : mark_without_history(report_.history, journal_->last_seq());
   for (const auto& note : report_.notes) spdlog::warn("recovery: {}", note);
   spdlog::info("recovered {} nodes at Seq {} (checkpoint {}, {} records replayed, {} bytes cut)",
                head_->tree().node_count(), report_.last_seq, report_.checkpoint_seq,
@@ -138,9 +142,16 @@ process::StartResult<void> Daemon::leave_history_behind(store::JournalOptions& o
   journal_.reset();
   const auto written =
       store::write_checkpoint(*env_, config_.journal_dir, meta, tree, report_.system);
-  if (!written) return process::start_error(written.error().what, written.error().code);
   head_.reset();
-  renumbered_ = true;
+  renumbered_ = written.has_value();
+  if (!written) {
+    spdlog::error(
+        "history is off until the next start: the state cannot be written with numbers above the "
+        "history's ({})",
+        written.error().what);
+    history_barred_ = true;
+    ahead_->checkpoint.reset();  // it was used up
+  }
   return open_journal(options);
 }
 
@@ -173,8 +184,23 @@ process::StartResult<void> Daemon::recover_from_history(const store::JournalOpti
                                                     .starts = report_.starts,
                                                     .last_connection = report_.last_connection},
                               tree, report_.system);
-  if (!written) return process::start_error(written.error().what, written.error().code);
+  if (!written) serve_unwritten(options, *seq, std::move(tree), written.error());
   return {};
+}
+
+/// What was acknowledged can be read, and nothing is acknowledged that the next start would not
+/// find: neither the journal's older state nor an empty one may go on beside this history.
+void Daemon::serve_unwritten(const store::JournalOptions& options, Seq seq, store::Tree tree,
+                             const store::IoError& error) {
+  report_.damage = fmt::format("the state is the history's, and could not be written to {} ({})",
+                               config_.journal_dir, error.what);
+  report_.fresh = false;
+  report_.last_seq = seq;
+  spdlog::error(
+      "READ-ONLY: {}. Every write is refused until the daemon is started again and finds room",
+      report_.damage);
+  journal_ = store::make_refusing_journal(*env_, options, seq, {error.code, report_.damage});
+  head_ = std::make_unique<transactions::Head>(stats_, perms_, std::move(tree), seq);
 }
 
 }  // namespace vxs::daemon

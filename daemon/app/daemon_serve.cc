@@ -140,7 +140,7 @@ void Daemon::after_checkpoint(Seq seq, const store::IoResult<void>& result) {
   journal_->checkpoint_done(seq);
   checkpoint_seq_ = seq;
   old_segments_ = 0;
-  if (!config_.history) {
+  if (!has_history()) {
     journal_->history_done(seq);
     return;
   }

@@ -1,9 +1,8 @@
-// The journal of a damaged directory: reads what is before the damage, writes nothing.
+// The journal of a damaged directory, or of one that cannot take the state that is served: writes
+// nothing.
 #pragma once
 
-#include <cerrno>
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "store/journal/journal_core.hh"
@@ -12,9 +11,9 @@ namespace vxs::store {
 
 class DamagedJournal final : public JournalCore {
  public:
-  DamagedJournal(std::shared_ptr<SegmentStore> store, Seq last_seq, std::string reason)
-      : JournalCore(std::move(store), last_seq, /*removes=*/false),
-        failure_{EIO, std::move(reason)} {}
+  /// `failure`: of every append.
+  DamagedJournal(std::shared_ptr<SegmentStore> store, Seq last_seq, IoError failure)
+      : JournalCore(std::move(store), last_seq, /*removes=*/false), failure_(std::move(failure)) {}
 
   [[nodiscard]] bool immediate() const noexcept override { return true; }
   [[nodiscard]] IoResult<void> append(const Record&) override { return tl::unexpected(failure_); }

@@ -95,7 +95,8 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal_from(
   adopt_segments(env, recovery, *store, !recovery.damage());
   if (recovery.damage()) {
     report.damage = recovery.damage()->message;
-    return std::make_unique<DamagedJournal>(std::move(store), recovery.last_seq(), report.damage);
+    return std::make_unique<DamagedJournal>(std::move(store), recovery.last_seq(),
+                                            IoError{EIO, report.damage});
   }
   for (const std::string& path : survey.leftovers) (void)env.remove_file(path);
   // The records made up for them. Else one would count as "the one before" when the next is
@@ -123,6 +124,12 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal_from(
     if (recovery.begins_empty()) remove_old_life(env, options, survey);
   }
   return journal;
+}
+
+std::unique_ptr<Journal> make_refusing_journal(Env& env, const JournalOptions& options,
+                                               Seq last_seq, IoError failure) {
+  auto store = std::make_shared<SegmentStore>(env, options, SegmentKind::kWritten, 0, 1);
+  return std::make_unique<DamagedJournal>(std::move(store), last_seq, std::move(failure));
 }
 
 }  // namespace vxs::store

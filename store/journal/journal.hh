@@ -139,7 +139,8 @@ class Journal {
   /// probe() (called about every second by the daemon) returns true: writing works again. A due
   /// rollback() comes before it.
   [[nodiscard]] virtual bool failing() const noexcept = 0;
-  /// True if it is failing() for good, being damaged (JournalOptions::accept_damage).
+  /// True if it is failing() for good, being damaged (JournalOptions::accept_damage), or
+  /// make_refusing_journal()'s.
   [[nodiscard]] virtual bool damaged() const noexcept { return false; }
   [[nodiscard]] virtual bool probe() = 0;
 
@@ -176,5 +177,11 @@ class Journal {
     Env& env, const JournalOptions& options, PermTable& perms, Tree& tree, RecoveryReport& report,
     std::function<void()> on_safe, const std::function<void(const Record&)>& on_record = {},
     const ReplayHook& replay = {});
+
+/// For a state that is not in the directory and could not be written to it: damaged(), after
+/// `last_seq`, and every append fails with `failure`. Nothing on disk is looked at or touched.
+[[nodiscard]] std::unique_ptr<Journal> make_refusing_journal(Env& env,
+                                                             const JournalOptions& options,
+                                                             Seq last_seq, IoError failure);
 
 }  // namespace vxs::store

@@ -3,15 +3,19 @@
 // themselves. Needs root, for mounts that nobody else sees.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <thread>
 
+#include "tests/crash/failing_disk.hh"
 #include "tests/crash/repository.hh"
 #include "tests/crash/small_mount.hh"
 #include "tests/crash/store_dump.hh"
+#include "tests/support/daemon_ready.hh"
 #include "tests/support/vxenstored_process.hh"
 #include "tests/support/wire_client.hh"
 
@@ -59,6 +63,13 @@ class DiskFault : public testing::TestWithParam<std::string> {
     client_.reset();
     daemon_->restart();
     client_ = std::make_unique<WireClient>(daemon_->socket_path());
+  }
+
+  // As if it had been lost.
+  void empty_journal() const {
+    for (const auto& entry : fs::directory_iterator(daemon_->journal_dir())) {
+      fs::remove_all(entry.path());
+    }
   }
 
   // One write to one of 50 nodes; remembered if it was acknowledged.
@@ -163,6 +174,72 @@ TEST_P(DiskFault, JournalDiskFull_KilledMeanwhile_StartsAndServesReadsOnTheFullD
   mount_->empty();
   expect_writes_resume();
   restart();
+  expect_acknowledged_is_there();
+  expect_history_follows();
+}
+
+// Bug: the start failed, since the state of the history was to be written first.
+TEST_P(DiskFault, Bug_JournalDiskFull_AStartFromTheHistoryServesReads) {
+  start_on_small("journal", 40 * kMiB, GetParam());
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(write_next(), "");
+  expect_history_follows();
+  client_.reset();
+  daemon_->kill9();
+  empty_journal();
+  mount_->fill();
+  restart();
+  EXPECT_TRUE(said("READ-ONLY")) << daemon_->output();
+  expect_acknowledged_is_there();
+  EXPECT_EQ(write_next(), "ENOSPC");
+  EXPECT_EQ(status_value(*client_, "journal"), "failing");
+  mount_->empty();
+  EXPECT_EQ(write_next(), "ENOSPC") << "the next start would not find it";
+  restart();
+  expect_acknowledged_is_there();
+  EXPECT_EQ(write_next(), "");
+  restart();
+  expect_acknowledged_is_there();
+  expect_history_follows();
+}
+
+// Bug: the start failed, since the state was to be written with numbers above the history's first.
+TEST_P(DiskFault, Bug_JournalDiskFull_AHistoryOfAnotherTimeIsLeftAloneAndTheStateServed) {
+  start_on_small("journal", 40 * kMiB, GetParam());
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(write_next(), "");
+  expect_history_follows();
+  client_.reset();
+  daemon_->kill9();
+  empty_journal();
+  acknowledged_.clear();
+  const auto args = daemon_->options().args;
+  daemon_->options().args.insert(daemon_->options().args.end(), {"--history", "off"});
+  restart();
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(write_next(), "");
+  daemon_->options().args = args;
+  // Not mount_->fill(): recovery cuts its segments, and so makes room.
+  const std::string page = daemon_->dir() + "/failing-disk";
+  const auto fail_with = [&page](DiskFaultKind kind) {
+    const std::array<std::uint32_t, 4> words{static_cast<std::uint32_t>(kind)};
+    static_assert(sizeof words == sizeof(FailingDisk));
+    std::fstream(page, std::ios::in | std::ios::out | std::ios::binary)
+        .write(reinterpret_cast<const char*>(words.data()), sizeof words);
+  };
+  std::ofstream(page) << std::string(sizeof(FailingDisk), '\0');
+  daemon_->options().env["LD_PRELOAD"] =
+      support::required_env("VXS_BUILD_DIR") + "/tests/crash/libfailing_disk.so";
+  daemon_->options().env["FAILING_DISK"] = page;
+  for (const bool is_full : {true, false}) {
+    SCOPED_TRACE(is_full);
+    client_.reset();
+    daemon_->kill9();
+    fail_with(is_full ? DiskFaultKind::kNoSpace : DiskFaultKind::kNone);
+    restart();
+    EXPECT_EQ(dump_store(*client_).count("/fault/k20"), 0U);
+    expect_acknowledged_is_there();
+    EXPECT_EQ(status_value(*client_, "history") == "off", is_full);
+    fail_with(DiskFaultKind::kNone);
+    expect_writes_resume();
+  }
   expect_acknowledged_is_there();
   expect_history_follows();
 }
