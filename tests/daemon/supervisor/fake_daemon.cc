@@ -153,7 +153,8 @@ class FakeDaemon {
       ::_exit(swapped ? 0 : 1);
     }
     if (packet.ask == Ask::kUpdate) {
-      Descriptor program(::open("/proc/self/exe", O_PATH | O_CLOEXEC));
+      const char* const file = packet.value == 1 ? "/proc/self/exe" : "/bin/false";
+      Descriptor program(::open(file, O_PATH | O_CLOEXEC));
       ::_exit(
           keeper_->exec(std::move(program), keeper::Keeper::own_words(), std::chrono::seconds(30))
               ? 75

@@ -28,7 +28,8 @@ enum class Ask : std::uint32_t {
   kPending,      // 1 while something for the supervisor is queued
   kExec,         // names another program, with value seconds for it, and goes on; answers 1 if well
   kExecAhead,    // the same, to be started beside it; answers 1 if well
-  kUpdate,       // makes itself its successor, which takes over at once; no answer
+  kUpdate,       // names itself (1), which takes over at once, or a program that fails (0), and ends
+                 // to make room for it; no answer
   kWords,        // how many bytes its command line has
   kHangUp,       // ends this connection, as a daemon does; no answer
   kSwap,         // hands over to another program, that sleeps (1) or is not there (0); no answer

@@ -154,10 +154,9 @@ std::unique_ptr<Client> lead_to(const std::string& point, Client& client,
     client.send(Ask::kExecAhead);
   } else if (point == "supervisor-exec-read" || point == "supervisor-turn" ||
              point == "supervisor-taken-over") {
-    client.send(Ask::kUpdate);
+    client.send(Ask::kUpdate, 1);
   } else if (point == "supervisor-falling-back") {
-    client.send(Ask::kExec, 30);
-    client.send(Ask::kDie, SIGKILL);
+    client.send(Ask::kUpdate, 0);
   } else {
     client.send(Ask::kDie, SIGKILL);
   }
