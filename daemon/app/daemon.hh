@@ -113,6 +113,7 @@ class Daemon {
   void set_alarm();
   void housekeeping();
   void after_checkpoint(Seq seq, const store::IoResult<void>& result);
+  void checkpoint_if_due();
   [[nodiscard]] bool checkpoint_is_due() const;
   void start_checkpoint();
   void tell_checkpointer();

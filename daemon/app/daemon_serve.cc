@@ -49,6 +49,9 @@ void Daemon::run() {
   if (keeper_ != nullptr) start_keeper();
   sockets_->start();
   say_update_pause();
+  // Not only when the timer fires for the first time: where a daemon is killed before that again
+  // and again, the tail that the next one replays would only grow.
+  checkpoint_if_due();
   while (!stopping_) one_pass();
   shut_down();
 }
@@ -97,6 +100,10 @@ void Daemon::tell_checkpointer() {
 void Daemon::housekeeping() {
   if (keeper_ != nullptr) keeper_->alive();
   if (server_->tick()) pins_.enable_after(kPinsUs);
+  checkpoint_if_due();
+}
+
+void Daemon::checkpoint_if_due() {
   if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
   if (server_->astray()) return;  // its state is not that of the journal's last Seq
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;

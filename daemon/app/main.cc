@@ -26,6 +26,7 @@
 #include "daemon/keeper/keeper.hh"
 #include "daemon/logging/log.hh"
 #include "daemon/process/daemon_form.hh"
+#include "daemon/process/heap.hh"
 #include "daemon/process/instance.hh"
 #include "daemon/process/notify.hh"
 #include "daemon/process/signals.hh"
@@ -233,6 +234,7 @@ int main(int argc, char** argv) {
   daemon::StartTimes times;
   process::normalise_process();
   process::prepare_signals();
+  process::bound_heaps();
   const auto environment = config::process_environment();
   const auto config = config::parse_config(argc, argv, environment);
   if (!config) {

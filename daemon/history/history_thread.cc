@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "daemon/process/heap.hh"
 #include "daemon/process/signals.hh"
 
 namespace vxs::daemon {
@@ -19,8 +20,15 @@ constexpr auto kPublishAfter = 250ms;
 constexpr std::int64_t kBusyPauseMs = 20;
 constexpr std::int64_t kIdlePauseMs = 200;
 constexpr std::int64_t kRetryPauseMs = 2000;
+/// A record that is older when it is read (by a daemon that is gone, perhaps as it was killed
+/// before it had made it visible) is made visible as soon as all are read: who is killed again and
+/// again within kPublishAfter would never make any visible.
+constexpr auto kOverdueAfter = kPublishAfter + std::chrono::milliseconds(kIdlePauseMs);
 /// After so long without a record what was read for the last ones is let go.
 constexpr auto kRestAfter = 1s;
+/// After so many records the heap's free pages are given back as well, which others wait for who
+/// need memory meanwhile.
+constexpr std::uint64_t kRecordsWorthTrimming = 1000;
 constexpr int kRecordsPerLook = 512;
 /// Daemons that it ended in a row at one record: then the record is not tried again; nothing is.
 constexpr unsigned kSkipAfter = 2;
@@ -32,6 +40,12 @@ constexpr std::int64_t kGraphPauseMs = 60'000;
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
       .count();
+}
+
+bool is_overdue(const store::Record& record) {
+  const auto made = std::visit([](const auto& one) { return one.time_us; }, record);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return now - std::chrono::microseconds(made) >= kOverdueAfter;
 }
 
 }  // namespace
@@ -257,9 +271,13 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
   auto worked = Clock::now();
   bool resting = false;
   bool open_pack = false;
+  bool overdue = false;
+  std::uint64_t records = kRecordsWorthTrimming;  // the start's own peak
   bool skip = deaths_at(writer.durable_seq() + 1) >= kSkipAfter;
   std::optional<store::HistoryError> error;
   const auto add = [&](const store::Record& record) {
+    if (!open_pack) overdue = is_overdue(record);
+    ++records;
     const auto added = writer.add(record);
     if (!added) error = added.error();
   };
@@ -302,8 +320,9 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
       stopping = stopping_;
     }
     if (stopping) graph_->stop();
-    const bool due = open_pack && (writer.pack_is_full() || lost || (stopping && at_end) ||
-                                   Clock::now() - oldest_unpublished >= kPublishAfter);
+    const bool due =
+        open_pack && (writer.pack_is_full() || lost || (at_end && (stopping || overdue)) ||
+                      Clock::now() - oldest_unpublished >= kPublishAfter);
     if (due) {
       const auto done = writer.publish();
       if (!done) return fail(done.error());
@@ -329,6 +348,8 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
         if (!resting && caught_up - worked >= kRestAfter) {
           resting = true;
           writer.rest();
+          if (records >= kRecordsWorthTrimming) process::trim_heaps();
+          records = 0;
         }
       }
       (void)rest(open_pack ? kBusyPauseMs : kIdlePauseMs);

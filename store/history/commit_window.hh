@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <vector>
 
 #include "protocol/ids.hh"
 #include "store/history/object_store.hh"
@@ -33,13 +33,22 @@ class CommitWindow {
     bool older = false;  ///< the next commit on main holds `seq` or an earlier one, folded
   };
   [[nodiscard]] HistoryResult<Found> find(Seq seq);
-  [[nodiscard]] bool empty() const noexcept { return commits_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
 
  private:
   HistoryResult<bool> extend();
+  /// The commit at `index`, of count_ by rising Seq.
+  [[nodiscard]] MainCommit& at(std::size_t index) noexcept {
+    return slots_[(first_ + index) & (slots_.size() - 1)];
+  }
+  void make_room();
 
   ObjectStore& objects_;
-  std::deque<MainCommit> commits_;  // by rising Seq
+  // A ring in one block of a power of two. As many small ones, made between what each commit takes
+  // and frees, it kept eight times its size of the heap from being given back.
+  std::vector<MainCommit> slots_;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
   bool reached_root_ = false;
 };
 

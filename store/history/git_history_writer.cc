@@ -434,6 +434,13 @@ HistoryResult<bool> GitHistoryWriter::maintain() {
   return more;
 }
 
+void GitHistoryWriter::rest() noexcept {
+  objects_->close();
+  objects_->pack().shrink();
+  decltype(shown_)().swap(shown_);
+  std::string().swap(scratch_);
+}
+
 HistoryStats GitHistoryWriter::stats() const {
   HistoryStats stats = stats_;
   stats.cache_bytes = shadow_->memory();

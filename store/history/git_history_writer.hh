@@ -35,7 +35,7 @@ class GitHistoryWriter final : public HistoryWriter {
                                                  Seq gap_from, Seq gap_to, std::uint64_t changes,
                                                  std::string_view reason) override;
   [[nodiscard]] HistoryResult<bool> maintain() override;
-  void rest() noexcept override { objects_->close(); }
+  void rest() noexcept override;
   [[nodiscard]] HistoryStats stats() const override;
 
  private:

@@ -80,7 +80,7 @@ class HistoryWriter {
   /// Consolidates small packs, packs refs, refreshes multi-pack-index: one bounded step; false when
   /// there is nothing to do.
   [[nodiscard]] virtual tl::expected<bool, HistoryError> maintain() = 0;
-  /// There is nothing to do for a while: gives memory back that the next record costs again.
+  /// There is nothing to do for a while: gives memory back that the next records cost again.
   virtual void rest() noexcept = 0;
   [[nodiscard]] virtual HistoryStats stats() const = 0;
 };

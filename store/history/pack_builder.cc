@@ -347,4 +347,11 @@ void PackBuilder::reset() {
   ++serial_;
 }
 
+void PackBuilder::shrink() noexcept {
+  if (object_count() != 0) return;
+  stream_.shrink();
+  table_ = {};
+  std::string().swap(scratch_);
+}
+
 }  // namespace vxs::store

@@ -104,6 +104,8 @@ class PackBuilder {
   [[nodiscard]] HistoryResult<FinishedPack> finish(ObjectHasher& hasher);
   /// Begins a new, empty pack.
   void reset();
+  /// Gives back the memory of packs before, unless one is being filled.
+  void shrink() noexcept;
 
  private:
   // An entry's bytes and whatever follows them.

@@ -41,6 +41,8 @@ void PackStream::reset() {
   tail_ = kEmptyHeader;
 }
 
+void PackStream::shrink() noexcept { tail_.shrink_to_fit(); }
+
 IoResult<void> PackStream::spill() {
   if (file_ == nullptr) {
     if (spool_.env->exists(spool_.path)) {

@@ -55,6 +55,8 @@ class PackStream {
   [[nodiscard]] HistoryResult<Finished> finish(std::uint32_t objects, ObjectHasher& hasher);
   /// Begins again with a pack of no objects; the file goes unless somebody renamed it.
   void reset();
+  /// Gives back the memory of packs before. REQUIRES: no object since reset().
+  void shrink() noexcept;
 
  private:
   IoResult<void> spill();

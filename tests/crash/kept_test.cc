@@ -380,6 +380,33 @@ TEST_F(KeptHistory, KillsFromOutsideMakeNoGap) {
 }
 #endif
 
+// --- lives that are too short ------------------------------------------------
+
+// A checkpoint was looked for a quarter of a second after the start for the first time: of daemons
+// that were killed before, each replayed what all before it had done.
+TEST(KeptShortLives, Bug_ACheckpointIsMadeThoughNoneLivesForAQuarterOfASecond) {
+  SupervisedDaemon supervisor(with("process"), 0ms);
+  WireClient client(supervisor.socket_path());
+  const auto is_made = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(supervisor.journal_dir())) {
+      const auto name = entry.path().filename().string();
+      if (name.starts_with("checkpoint-") && !name.ends_with(".tmp")) return true;
+    }
+    return false;
+  };
+  constexpr int kStartsThatMakeItDue = 32;
+  for (int i = 0; i < kStartsThatMakeItDue; ++i) {
+    ASSERT_EQ(write(client, "/n", std::to_string(i)), "");
+    supervisor.strike_daemon();
+  }
+  for (int i = 0; i < 100 && !is_made(); ++i) {
+    ASSERT_EQ(write(client, "/n", "more"), "");
+    for (int ms = 0; ms < 100 && !is_made(); ++ms) std::this_thread::sleep_for(1ms);
+    supervisor.strike_daemon();
+  }
+  EXPECT_TRUE(is_made());
+}
+
 // --- volatile ----------------------------------------------------------------
 
 TEST(KeptVolatile, ConnectionsEndWithTheDaemonAndNewOnesAreServed) {

@@ -32,6 +32,21 @@ std::optional<Held> held_by(pid_t pid) {
   return held;
 }
 
+std::size_t files_of(pid_t pid, const std::string& part) {
+  const std::string root = "/proc/" + std::to_string(pid);
+  std::size_t count = 0;
+  std::ifstream maps(root + "/maps");
+  for (std::string line; std::getline(maps, line);) count += line.find(part) != std::string::npos;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(root + "/fd", error), end; !error && at != end;
+       at.increment(error)) {
+    std::error_code gone;
+    count +=
+        std::filesystem::read_symlink(at->path(), gone).string().find(part) != std::string::npos;
+  }
+  return count;
+}
+
 std::int64_t wire_area_kb(pid_t supervisor) {
   std::error_code error;
   for (std::filesystem::directory_iterator at("/proc/" + std::to_string(supervisor) + "/fd", error),

@@ -17,6 +17,9 @@ struct Held {
   std::int64_t proportional_kb = 0;
 };
 
+// Files below a directory whose path has `part` that the process has open or mapped.
+std::size_t files_of(pid_t pid, const std::string& part);
+
 // What the wire area takes that a supervisor keeps; 0 without one.
 std::int64_t wire_area_kb(pid_t supervisor);
 

@@ -195,6 +195,13 @@ void Soak::let_history_rest() {
     std::this_thread::sleep_for(milliseconds(50));
   }
   std::this_thread::sleep_for(kHistoryRests);
+  // On a busy machine it may still be joining packs.
+  while (files_of(host_.daemon().pid(), "/history.git/objects/") != 0) {
+    if (Clock::now() - begin > 2 * crowd_->board().patience) {
+      throw Violation("the history does not come to rest");
+    }
+    std::this_thread::sleep_for(milliseconds(50));
+  }
 }
 
 void Soak::sample_resources() {
