@@ -33,19 +33,33 @@ std::uint64_t mix_domain(std::uint64_t h, const SystemState::DomainState& domain
 
 }  // namespace
 
+SystemHash::SystemHash(const SystemState& rest, std::size_t connections) noexcept
+    : rest_(rest), hash_(mix(1, rest.domains.size())) {
+  for (const auto& [domid, domain] : rest.domains) hash_ = mix_domain(mix(hash_, domid), domain);
+  hash_ = mix(hash_, connections);
+}
+
+void SystemHash::add(ConnectionId id, std::uint64_t next_watch, bool frozen,
+                     std::size_t watches) noexcept {
+  hash_ = mix(mix(mix(hash_, id), next_watch), frozen ? 1 : 0);
+  hash_ = mix(hash_, watches);
+}
+
+void SystemHash::add(std::string_view path, std::string_view token,
+                     const SystemState::WatchState& watch) noexcept {
+  hash_ = mix_text(mix_text(hash_, path), token);
+  hash_ = mix(mix(mix_optional(hash_, watch.depth), watch.relative ? 1 : 0), watch.number);
+}
+
+std::uint64_t SystemHash::end() const noexcept { return mix_quotas(hash_, rest_.global_quotas); }
+
 std::uint64_t state_hash(const SystemState& state) noexcept {
-  std::uint64_t h = mix(1, state.domains.size());
-  for (const auto& [domid, domain] : state.domains) h = mix_domain(mix(h, domid), domain);
-  h = mix(h, state.connections.size());
+  SystemHash hash(state, state.connections.size());
   for (const auto& [id, connection] : state.connections) {
-    h = mix(mix(mix(h, id), connection.next_watch), connection.frozen ? 1 : 0);
-    h = mix(h, connection.watches.size());
-    for (const auto& [key, watch] : connection.watches) {
-      h = mix_text(mix_text(h, key.first), key.second);
-      h = mix(mix(mix_optional(h, watch.depth), watch.relative ? 1 : 0), watch.number);
-    }
+    hash.add(id, connection.next_watch, connection.frozen, connection.watches.size());
+    for (const auto& [key, watch] : connection.watches) hash.add(key.first, key.second, watch);
   }
-  return mix_quotas(h, state.global_quotas);
+  return hash.end();
 }
 
 }  // namespace vxs::store

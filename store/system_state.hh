@@ -4,10 +4,12 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "protocol/ids.hh"
@@ -59,5 +61,21 @@ struct SystemState {
 /// Equal for equal states, and by accident only for others (store/state_mix.hh). What
 /// Tree::state_hash() is for the tree.
 [[nodiscard]] std::uint64_t state_hash(const SystemState& state) noexcept;
+
+/// The same of a state whose sessions lie elsewhere: each connection by ascending number, and after
+/// it its watches by path and token.
+class SystemHash {
+ public:
+  /// `rest` has what is no session; its connections do not count. `connections` will come.
+  SystemHash(const SystemState& rest, std::size_t connections) noexcept;
+  void add(ConnectionId id, std::uint64_t next_watch, bool frozen, std::size_t watches) noexcept;
+  void add(std::string_view path, std::string_view token,
+           const SystemState::WatchState& watch) noexcept;
+  [[nodiscard]] std::uint64_t end() const noexcept;
+
+ private:
+  const SystemState& rest_;
+  std::uint64_t hash_;
+};
 
 }  // namespace vxs::store

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "daemon/app/host.hh"
 #include "daemon/app/initial_tree.hh"
@@ -44,7 +45,7 @@ Daemon::Daemon(const config::Config& config, int listen_fd, keeper::Keeper* keep
 
 Daemon::~Daemon() {
   history_.reset();
-  hash_ahead_.forget();
+  hash_ahead_.end();
   checkpointer_.reset();
   sockets_.reset();
   rings_.reset();
@@ -84,7 +85,8 @@ process::StartResult<void> Daemon::open_xen(keeper::Inheritance& inheritance) {
   XenHypervisor::Paths paths;
   // In a split store --event is about the control domain's ring.
   if (!split()) paths.port = config_.own_event;
-  auto opened = XenHypervisor::open(std::move(paths), take_events(inheritance));
+  auto opened =
+      XenHypervisor::open(std::move(paths), take_events(inheritance), std::move(ahead_->xen));
   if (!opened) {
     if (config_.xen == config::XenMode::kOn) {
       return process::start_error(fmt::format("--xen on: {}", opened.error()));
@@ -160,6 +162,7 @@ process::StartResult<void> Daemon::begin(StartTimes& times) {
   options.journal_budget_bytes = config_.journal_budget_bytes;
   server_ = std::make_unique<Server>(options, *journal_, clock_, *head_, domains_, observer_,
                                      Xen{.hypervisor = hypervisor_.get(), .rings = rings_.get()});
+  if (ahead_->watches) server_->watches().begin_with(*std::exchange(ahead_->watches, nullptr));
   starts_ = report_.starts + 1;
   checkpoint_seq_ = report_.checkpoint_seq;
   old_segments_ = report_.segments;

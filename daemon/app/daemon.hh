@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,6 +79,7 @@ class Daemon {
   process::StartResult<void> take_update_note(keeper::Inheritance& inheritance);
   [[nodiscard]] tl::expected<void, std::string> confirm_update(const store::Tree& tree,
                                                                const store::RecoveryReport& report);
+  void trust_ahead(std::span<const DomainInfo> now, const store::RecoveryReport& report);
   void take_update_outcome();
   void forget_update_note();
   void say_update_pause();
@@ -164,7 +166,8 @@ class Daemon {
   bool update_confirmed_ = false;  ///< the supervisor knows that this program goes on
   process::Descriptor update_fd_;
   std::optional<UpdateNote> update_note_;  ///< of an update that has led to this start
-  HashAhead hash_ahead_;                   ///< of an update that is prepared
+  /// Of an update that is prepared; its end wakes the loop, for that update goes on then.
+  HashAhead hash_ahead_{[this] { loop_.post([this] { hash_ahead_.tidy(); }); }};
   std::unique_ptr<LiveUpdater> updater_;
   std::unique_ptr<HotSwap> hot_swap_;  ///< none where connections are volatile
   std::uint64_t starts_ = 0;

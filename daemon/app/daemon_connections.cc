@@ -77,6 +77,7 @@ void Daemon::resume_connections() {
     }
     if (rings_) rings_->resume();
     sockets_->resume(report_);
+    server_->watches().drop_ahead();
     if (replayed_) server_->fire_again(*replayed_);
     VXS_CRASH_POINT("start-events-fired");
     replayed_.reset();

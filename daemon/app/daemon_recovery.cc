@@ -70,7 +70,8 @@ process::StartResult<void> Daemon::open_journal(store::JournalOptions& options) 
   }
   auto journal = store::open_journal_from(
       ahead_->checkpoint ? &*ahead_->checkpoint : nullptr, *env_, options, perms_, tree, report_,
-      [this] { loop_.post([this] { server_->journal_progressed(); }); }, {}, replay);
+      [this] { loop_.post([this] { server_->journal_progressed(); }); },
+      [this](const store::Record& record) { ahead_->note(record); }, replay);
   if (!journal) {
     if (journal.error().kind != store::JournalError::Kind::kDamaged || options.accept_damage ||
         on_trial()) {

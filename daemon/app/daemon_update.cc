@@ -72,8 +72,10 @@ tl::expected<void, std::string> Daemon::confirm_update(const store::Tree& tree,
   if (store::state_hash(report.system) != update_note_->system_hash) {
     return tl::unexpected(std::string("its domains, watches or quotas are not the old one's"));
   }
-  if (hypervisor_ && !hypervisor_->domains()) {
-    return tl::unexpected(std::string("Xen does not tell it which domains there are"));
+  if (hypervisor_) {
+    const auto now = hypervisor_->domains();
+    if (!now) return tl::unexpected(std::string("Xen does not tell it which domains there are"));
+    trust_ahead(*now, report);
   }
   VXS_CRASH_POINT("trial-confirmed");
   // Before the supervisor knows: a start that finds it there without being told of a failure is one
@@ -87,6 +89,19 @@ tl::expected<void, std::string> Daemon::confirm_update(const store::Tree& tree,
   if (!told) return tl::unexpected(std::string("it could not tell the supervisor"));
   update_confirmed_ = true;
   return {};
+}
+
+/// What was mapped and looked up ahead, as far as neither Xen nor the old program has changed it
+/// since: what the old one did to rings is in the records behind the checkpoint.
+void Daemon::trust_ahead(std::span<const DomainInfo> now, const store::RecoveryReport& report) {
+  if (report.checkpoint_seq != ahead_->seq) return;  // who knows what is between the two
+  const auto unchanged = [&](DomId domid) {
+    const auto then = ahead_->domains.find(domid);
+    const auto is = report.system.domains.find(domid);
+    return !ahead_->touched.contains(domid) && then != ahead_->domains.end() &&
+           is != report.system.domains.end() && then->second == is->second;
+  };
+  hypervisor_->trust_ahead(now, unchanged, ahead_->touched.empty());
 }
 
 /// The requester of the update is answered by this process, if it still waits.
@@ -147,7 +162,7 @@ tl::expected<UpdateNote, std::string> Daemon::stop_for_update() {
     return tl::unexpected(std::string("The journal's last records did not become safe in time."));
   }
   note.tree_hash = hash_ahead_.hash(head_->tree());
-  note.system_hash = store::state_hash(server_->lifecycle().capture());
+  note.system_hash = server_->lifecycle().state_hash();
   return note;
 }
 

@@ -11,12 +11,15 @@ namespace vxs::daemon {
 
 void HashAhead::begin(const store::Tree& tree) {
   forget();
+  forgotten_ = false;
+  if (busy()) return;
   base_ = tree;
   const process::SignalsBlocked blocked;
   try {
     thread_ = std::thread([this] {
-      hash_ = base_->state_hash();
+      hash_ = hash_of_(*base_);
       done_ = true;
+      tell_();
     });
   } catch (const std::system_error&) {
     base_.reset();
@@ -31,6 +34,15 @@ std::uint64_t HashAhead::hash(const store::Tree& tree) {
 }
 
 void HashAhead::forget() {
+  forgotten_ = true;
+  tidy();
+}
+
+void HashAhead::tidy() {
+  if (forgotten_ && !busy()) end();
+}
+
+void HashAhead::end() {
   if (thread_.joinable()) thread_.join();
   base_.reset();
   done_ = false;

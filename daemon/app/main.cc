@@ -85,7 +85,7 @@ int serve(const config::Config& config, process::Startup& startup, daemon::Start
   std::unique_ptr<daemon::StateAhead> ahead;
   if (supervisor != nullptr && supervisor->is_ahead()) {
     ahead = std::make_unique<daemon::StateAhead>();
-    ahead->load(config);
+    ahead->load(config, process::find_xen(config.xen).present);
     if (library) library->wait();
     if (const auto turn = supervisor->await_turn(inheritance); !turn)
       return fail(turn.error().text);

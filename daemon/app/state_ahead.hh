@@ -3,12 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "daemon/config/config.hh"
+#include "daemon/core/watches_ahead.hh"
+#include "daemon/hypervisor/xen_ahead.hh"
 #include "store/journal/open_from.hh"
 #include "store/perm_set.hh"
+#include "store/record.hh"
+#include "store/system_state.hh"
 #include "store/tree.hh"
 
 namespace vxs::daemon {
@@ -19,10 +25,18 @@ struct StateAhead {
   store::TreeStats stats;
   /// Of load(); nothing: none could be read, and recovery will say why.
   std::optional<store::LoadedCheckpoint> checkpoint;
-  std::uint64_t hash = 0;  ///< of its tree
+  std::uint64_t hash = 0;                                    ///< of its tree
+  Seq seq = 0;                                               ///< its; 0: there is none
+  std::map<DomId, store::SystemState::DomainState> domains;  ///< as it has them
+  std::unique_ptr<WatchesAhead> watches;                     ///< its; goes to the Server
+  std::unique_ptr<XenAhead> xen;                             ///< goes to XenHypervisor
 
-  /// Reads the newest checkpoint, and changes nothing.
-  void load(const config::Config& config);
+  /// Whose rings began, or whose lives began or ended, after the checkpoint.
+  std::set<DomId> touched;
+  void note(const store::Record& record);
+
+  /// Reads the newest checkpoint, looks at Xen, if it is there, and changes nothing.
+  void load(const config::Config& config, bool xen_present);
 
  private:
   void make_room();

@@ -108,7 +108,9 @@ class Lifecycle {
   [[nodiscard]] bool waits(ConnectionId connection) const;
   /// The state at the newest record.
   [[nodiscard]] store::SystemState capture() const;
-  /// The same, begun: sessions are copied by `capture` later, as they are now.
+  /// store::state_hash() of it, without a copy.
+  [[nodiscard]] std::uint64_t state_hash() const;
+  /// capture(), begun: sessions are copied by `capture` later, as they are now.
   void begin_capture(SystemCapture& capture) const;
 
   // --- the Server's side -------------------------------------------------------

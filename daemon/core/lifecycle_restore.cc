@@ -61,6 +61,12 @@ SystemState Lifecycle::capture() const {
   return whole.take();
 }
 
+std::uint64_t Lifecycle::state_hash() const {
+  SystemCapture whole(server_.connections());
+  begin_capture(whole);
+  return whole.hash();
+}
+
 void Lifecycle::begin_capture(SystemCapture& capture) const {
   SystemState state;
   for (const auto& [domid, domain] : domains_.all()) {
@@ -136,7 +142,9 @@ void Lifecycle::take_watches(Connection& connection, const SystemState& state) {
   const auto found = state.connections.find(connection.id());
   if (found == state.connections.end()) return;
   const std::string base = fmt::format("/local/domain/{}/", connection.caller().domid);
+  const bool made = server_.watches().take(connection, found->second, base.size());
   for (const auto& [key, kept] : found->second.watches) {
+    if (made) break;
     Watch watch;
     watch.path = key.first;
     watch.token = key.second;

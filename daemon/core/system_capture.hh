@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -33,6 +34,9 @@ class SystemCapture {
   /// The whole state, after gather() was true; not running() any more.
   [[nodiscard]] store::SystemState take();
   void cancel();
+  /// store::state_hash() of what take() would return, with nothing copied: for whoever makes others
+  /// wait. REQUIRES running(), and no gather() yet.
+  [[nodiscard]] std::uint64_t hash() const;
 
   /// Watches, `frozen` or `next_watch` of `connection` are about to change, or it is about to go.
   void before_change(const Connection& connection) {
@@ -44,6 +48,9 @@ class SystemCapture {
     return id < next_ || id >= end_ || early_.contains(id);
   }
   void copy(const Connection& connection);
+  [[nodiscard]] static bool has_session(const Connection& connection) noexcept {
+    return connection.peer().kept && (!connection.watches.empty() || connection.frozen);
+  }
 
   const Connections& connections_;
   store::SystemState state_;

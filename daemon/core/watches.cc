@@ -76,6 +76,45 @@ tl::expected<void, Error> Watches::remove(Connection& connection, std::string_vi
   return {};
 }
 
+void Watches::begin_with(WatchesAhead& ahead) {
+  index_.swap(ahead.index_);
+  ahead_.swap(ahead.sessions_);
+}
+
+bool Watches::take(Connection& connection, const store::SystemState::ConnectionState& session,
+                   std::size_t hidden_prefix) {
+  const auto found = ahead_.find(connection.id());
+  if (found == ahead_.end()) return false;
+  const auto made = ahead_.extract(found);
+  WatchesAhead::Session& taken = made.mapped();
+  if (!connection.watches.empty() || !still_true(taken, session)) {
+    drop(taken);
+    return false;
+  }
+  capture_.before_change(connection);
+  std::int64_t memory = 0;
+  for (Watch* watch : taken.in_order) {
+    watch->connection = &connection;
+    if (watch->hidden_prefix != 0) watch->hidden_prefix = hidden_prefix;
+    memory += memory_of(*watch);
+  }
+  if (connection.account) {
+    connection.account->add_watches(static_cast<std::int64_t>(taken.in_order.size()), memory);
+  }
+  size_ += taken.in_order.size();
+  connection.watches = std::move(taken.watches);  // each stays where it is
+  return true;
+}
+
+void Watches::drop(const WatchesAhead::Session& session) {
+  for (Watch* watch : session.in_order) index_.remove(watch->path, watch);
+}
+
+void Watches::drop_ahead() {
+  for (const auto& [id, session] : ahead_) drop(session);
+  ahead_.clear();
+}
+
 bool Watches::has(const Connection& connection, std::string_view path, std::string_view token) {
   return connection.watches.contains(key(path, token));
 }
@@ -124,7 +163,7 @@ void Watches::fire_special(std::string_view name, std::optional<DomId> domid,
   std::string path(name);
   if (domid) path += '/' + std::to_string(*domid);
   matches_.clear();
-  index_.match(path, [this](Watch* watch) { matches_.push_back(watch); });
+  index_.match(path, [this](Watch* watch) { collect(watch); });
   const store::PermRef none;
   deliver(matches_, {.path = name, .old_perms = none, .consult_parent = true, .tree = tree},
           [&](Watch& watch) { emit(watch, path); });
@@ -133,7 +172,7 @@ void Watches::fire_special(std::string_view name, std::optional<DomId> domid,
 void Watches::fire_node(const transactions::Fired& fired, const store::Tree& before,
                         const store::Tree& after, const Emit& emit) {
   matches_.clear();
-  index_.match(fired.path, [this](Watch* watch) { matches_.push_back(watch); });
+  index_.match(fired.path, [this](Watch* watch) { collect(watch); });
   const bool in_transaction = !fired.children_first;
   deliver(matches_,
           {.path = fired.path,
@@ -161,6 +200,7 @@ void Watches::fire_below(const transactions::Fired& fired, const store::Tree& be
     group.clear();
   };
   index_.match_subtree_exact(fired.path, fired.children_first, [&](Watch* watch) {
+    if (watch->connection == nullptr) return;  // nobody's yet
     if (!group.empty() && group.front()->path != watch->path) flush();
     group.push_back(watch);
   });

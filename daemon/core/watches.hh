@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "daemon/core/connection.hh"
 #include "daemon/core/system_capture.hh"
+#include "daemon/core/watches_ahead.hh"
 #include "daemon/watch/watch_index.hh"
 #include "protocol/error.hh"
 #include "store/tree.hh"
@@ -37,6 +39,17 @@ class Watches {
   void remove_all(Connection& connection);
   [[nodiscard]] static bool has(const Connection& connection, std::string_view path,
                                 std::string_view token);
+
+  // --- made ahead ----------------------------------------------------------------
+  /// Once, before there is any watch.
+  void begin_with(WatchesAhead& ahead);
+  /// Gives a connection without watches all those of `session`, if they were made ahead and
+  /// `session` is what they were made of. False: add() them. Does not touch `next_watch`.
+  [[nodiscard]] bool take(Connection& connection,
+                          const store::SystemState::ConnectionState& session,
+                          std::size_t hidden_prefix);
+  /// What nobody took goes.
+  void drop_ahead();
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return index_.bytes(); }
@@ -76,8 +89,16 @@ class Watches {
   template <class Tell>
   void deliver(std::vector<Watch*>& watches, const Audience& audience, const Tell& tell);
 
+  /// Of those that a connection has.
+  void collect(Watch* watch) {
+    if (watch->connection != nullptr) matches_.push_back(watch);
+  }
+  void drop(const WatchesAhead::Session& session);
+
   SystemCapture& capture_;
   WatchIndex index_;
+  /// Sessions that nobody took yet; their watches are in the index.
+  std::map<ConnectionId, WatchesAhead::Session> ahead_;
   std::size_t size_ = 0;
   std::uint64_t questions_ = 0;
   std::vector<Watch*> matches_;

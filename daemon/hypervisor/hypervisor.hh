@@ -8,8 +8,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "protocol/ids.hh"
@@ -72,6 +74,13 @@ class Hypervisor {
   /// Unbinds what the last daemon had bound, on a descriptor that outlived it (design §6), and this
   /// one did not bind again.
   virtual void drop_unclaimed() {}
+  /// Of what was mapped and looked up before this program had its turn that of use which is true
+  /// still: pages of domains that are in `now` the lives they were then, and whose rings the last
+  /// daemon has not begun or ended since (`unchanged`); event channels if `channels` says that it
+  /// has bound and unbound none.
+  virtual void trust_ahead([[maybe_unused]] std::span<const DomainInfo> now,
+                           [[maybe_unused]] const std::function<bool(DomId)>& unchanged,
+                           [[maybe_unused]] bool channels) {}
 
   // --- pages -------------------------------------------------------------------
   /// Grant reference 1 of the domain (A22).

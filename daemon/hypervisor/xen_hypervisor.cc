@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -11,29 +12,16 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/hypervisor/granted_page.hh"
 #include "daemon/process/descriptor.hh"
 #include "protocol/ring_page.hh"
 
 extern "C" {
-#include <xen/grant_table.h>
 #include <xenevtchn.h>
-#include <xengnttab.h>
 }
 
 namespace vxs::daemon {
 namespace {
-
-class GrantedPage final : public RingPage {
- public:
-  GrantedPage(std::shared_ptr<xengntdev_handle> grants, void* page) noexcept
-      : grants_(std::move(grants)), page_(page) {}
-  ~GrantedPage() override { (void)xengnttab_unmap(grants_.get(), page_, 1); }
-  [[nodiscard]] std::byte* bytes() noexcept override { return static_cast<std::byte*>(page_); }
-
- private:
-  std::shared_ptr<xengntdev_handle> grants_;
-  void* page_;
-};
 
 class MappedFile final : public RingPage {
  public:
@@ -65,6 +53,13 @@ HypervisorResult<Port> read_port(const std::string& path) {
     return tl::unexpected(EINVAL);
   }
   return port;
+}
+
+/// In a list by ascending domid.
+const DomainInfo* find_domain(std::span<const DomainInfo> in, DomId domid) {
+  const auto found = std::lower_bound(
+      in.begin(), in.end(), domid, [](const DomainInfo& one, DomId id) { return one.domid < id; });
+  return found != in.end() && found->domid == domid ? &*found : nullptr;
 }
 
 std::string failed(std::string_view what) {
@@ -99,7 +94,7 @@ XenHypervisor::XenHypervisor(Paths paths, Events events, std::shared_ptr<xengntd
       list_(std::move(list)) {}
 
 tl::expected<std::unique_ptr<XenHypervisor>, std::string> XenHypervisor::open(
-    Paths paths, process::Descriptor inherited) {
+    Paths paths, process::Descriptor inherited, std::unique_ptr<XenAhead> ahead) {
   const bool adopts = static_cast<bool>(inherited);
   Events events(adopts ? xenevtchn_fdopen(nullptr, inherited.get(), 0)
                        : xenevtchn_open(nullptr, 0));
@@ -112,27 +107,23 @@ tl::expected<std::unique_ptr<XenHypervisor>, std::string> XenHypervisor::open(
     return tl::unexpected(failed("the event-channel descriptor"));
   }
 
-  xengnttab_handle* const grants = xengnttab_open(nullptr, 0);
-  if (grants == nullptr) return tl::unexpected(failed("the grant device"));
-  std::shared_ptr<xengntdev_handle> owned(
-      grants, [](xengntdev_handle* handle) { (void)xengnttab_close(handle); });
-  // A ring for every domain there can be (A26). Kernels without a limit refuse to set one.
-  (void)xengnttab_set_max_grants(grants, kDomIdFirstReserved);
+  auto grants = ahead ? std::move(ahead->grants_) : open_grants();
+  if (!grants) return tl::unexpected(failed("the grant device"));
 
-  auto list = DomainList::open();
+  auto list =
+      ahead ? tl::expected<DomainList, std::string>(std::move(ahead->list_)) : DomainList::open();
   if (!list) return tl::unexpected("cannot talk to Xen: " + list.error());
-  std::multimap<DomId, EventChannel> channels;
-  if (adopts) {
-    const auto found = list->event_channels();
-    if (!found) {
+  std::unique_ptr<XenHypervisor> xen(
+      new XenHypervisor(std::move(paths), std::move(events), std::move(grants), std::move(*list)));
+  if (adopts && ahead) {
+    xen->ahead_ = std::move(ahead);
+    xen->look_again_ = true;
+  } else if (adopts) {
+    if (const auto found = xen->look_for_channels(); !found) {
       errno = found.error();
       return tl::unexpected(failed("the event channels there are"));
     }
-    for (const EventChannel& one : *found) channels.emplace(one.domid, one);
   }
-  std::unique_ptr<XenHypervisor> xen(
-      new XenHypervisor(std::move(paths), std::move(events), std::move(owned), std::move(*list)));
-  xen->unclaimed_ = std::move(channels);
   return xen;
 }
 
@@ -155,7 +146,8 @@ HypervisorResult<Port> XenHypervisor::bind_interdomain(DomId domid, Port remote)
   const auto kept = claim(domid, [remote](const EventChannel& one) {
     return one.kind == EventChannel::Kind::kInterdomain && one.remote == remote;
   });
-  if (kept) return *kept;
+  if (!kept) return tl::unexpected(kept.error());
+  if (*kept) return **kept;
   return port_or_errno(xenevtchn_bind_interdomain(events_.get(), domid, remote));
 }
 
@@ -163,7 +155,8 @@ HypervisorResult<Port> XenHypervisor::bind_domain_exception() {
   const auto kept = claim(DomId{0}, [](const EventChannel& one) {
     return one.kind == EventChannel::Kind::kVirq && one.virq == VIRQ_DOM_EXC;
   });
-  if (kept) return *kept;
+  if (!kept) return tl::unexpected(kept.error());
+  if (*kept) return **kept;
   return port_or_errno(xenevtchn_bind_virq(events_.get(), VIRQ_DOM_EXC));
 }
 
@@ -174,30 +167,69 @@ HypervisorResult<Port> XenHypervisor::bind_domain_exception() {
 bool XenHypervisor::is_ours(Port local) { return xenevtchn_notify(events_.get(), local) == 0; }
 
 template <class Match>
-std::optional<Port> XenHypervisor::claim(DomId domid, const Match& match) {
-  const auto [begin, end] = unclaimed_.equal_range(domid);
-  for (auto one = begin; one != end; ++one) {
-    const Port local = one->second.local;
-    if (!match(one->second) || !is_ours(local)) continue;
-    unclaimed_.erase(one);
-    // Masked, if the last daemon was killed between taking it and unmasking it.
-    unmask(local);
-    return local;
+HypervisorResult<std::optional<Port>> XenHypervisor::claim(DomId domid, const Match& match) {
+  for (;;) {
+    const auto [begin, end] = unclaimed_.equal_range(domid);
+    for (auto one = begin; one != end; ++one) {
+      const Port local = one->second.local;
+      if (!match(one->second) || !is_ours(local)) continue;
+      unclaimed_.erase(one);
+      claimed_.insert(local);
+      // Masked, if the last daemon was killed between taking it and unmasking it.
+      unmask(local);
+      return local;
+    }
+    if (!look_again_) return std::nullopt;
+    // What was bound since the first look is to be taken up, and not bound once more. Nobody may
+    // take the want of an answer for a no.
+    if (!look_for_channels()) return tl::unexpected(EIO);
   }
-  return std::nullopt;
+}
+
+void XenHypervisor::set_unclaimed(const std::vector<EventChannel>& channels) {
+  unclaimed_.clear();
+  for (const EventChannel& one : channels) {
+    if (!claimed_.contains(one.local)) unclaimed_.emplace(one.domid, one);
+  }
+}
+
+HypervisorResult<void> XenHypervisor::look_for_channels() {
+  const auto found = list_.event_channels();
+  if (!found) return tl::unexpected(found.error());
+  look_again_ = false;
+  set_unclaimed(*found);
+  return {};
+}
+
+void XenHypervisor::trust_ahead(std::span<const DomainInfo> now,
+                                const std::function<bool(DomId)>& unchanged, bool channels) {
+  const auto ahead = std::exchange(ahead_, nullptr);
+  if (!ahead) return;
+  for (auto& [domid, page] : ahead->pages_) {
+    const DomainInfo* const then = find_domain(ahead->domains_, domid);
+    const DomainInfo* const is = find_domain(now, domid);
+    const bool same_life = then != nullptr && is != nullptr && !then->dying && !is->dying &&
+                           then->handle == is->handle && then->unique_id == is->unique_id;
+    if (same_life && unchanged(domid)) pages_ahead_.emplace(domid, std::move(page));
+  }
+  if (channels) set_unclaimed(ahead->channels_);
 }
 
 void XenHypervisor::drop_unclaimed() {
+  if (std::exchange(ahead_, nullptr)) (void)look_for_channels();
+  look_again_ = false;
+  pages_ahead_.clear();
+  claimed_.clear();
   for (const auto& [domid, one] : std::exchange(unclaimed_, {})) unbind(one.local);
 }
 
 // --- pages -------------------------------------------------------------------
 
 HypervisorResult<std::unique_ptr<RingPage>> XenHypervisor::map_ring(DomId domid) {
-  void* const page = xengnttab_map_grant_ref(grants_.get(), domid, GNTTAB_RESERVED_XENSTORE,
-                                             PROT_READ | PROT_WRITE);
-  if (page == nullptr) return tl::unexpected(errno);
-  return std::make_unique<GrantedPage>(grants_, page);
+  if (const auto found = pages_ahead_.find(domid); found != pages_ahead_.end()) {
+    return std::move(pages_ahead_.extract(found).mapped());
+  }
+  return map_granted(grants_, domid);
 }
 
 HypervisorResult<OwnRing> XenHypervisor::map_own_ring() {

@@ -27,6 +27,8 @@ class BasicWatchIndex {
     return trie_.remove(path, std::bit_cast<WatchTrie::Id>(id));
   }
 
+  void swap(BasicWatchIndex& other) noexcept { trie_.swap(other.trie_); }
+
   /// visitor(WatchId) for each watch that a change of `path` concerns (D1, D2, D18).
   template <typename Visitor>
   void match(std::string_view path, Visitor&& visitor) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace vxs::daemon {
 namespace {
@@ -98,6 +99,16 @@ WatchTrie::~WatchTrie() {
       if (node != nullptr) node->first_child = leaf->next;
     }
   }
+}
+
+void WatchTrie::swap(WatchTrie& other) noexcept {
+  std::swap(absolute_, other.absolute_);
+  std::swap(special_, other.special_);
+  buckets_.swap(other.buckets_);
+  std::swap(seed_, other.seed_);
+  std::swap(node_count_, other.node_count_);
+  std::swap(size_, other.size_);
+  std::swap(bytes_, other.bytes_);
 }
 
 std::size_t WatchTrie::bytes() const noexcept {

@@ -29,6 +29,7 @@ class WatchTrie {
   ~WatchTrie();
   WatchTrie(const WatchTrie&) = delete;
   WatchTrie& operator=(const WatchTrie&) = delete;
+  void swap(WatchTrie& other) noexcept;
 
   /// Adds a watch on a canonical absolute path or "@name" or "@name/domid". `depth` is D2's.
   /// REQUIRES: no watch with this id is on this path. Strong guarantee for std::bad_alloc.

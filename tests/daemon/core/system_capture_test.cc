@@ -74,6 +74,7 @@ TEST_F(SystemCaptureTest, ItIsTheStateOfTheBeginningWhateverHappensMeanwhile) {
       done = capture.gather(1 + random() % 5);
     }
     ASSERT_TRUE(capture.take() == expected) << round;
+    ASSERT_EQ(server.lifecycle().state_hash(), store::state_hash(server.lifecycle().capture()));
     EXPECT_FALSE(capture.running());
     changed += server.lifecycle().capture() == expected ? 0 : 1;
   }

@@ -169,6 +169,7 @@ TEST_F(Waiting, Bug_WantOfMemoryAtARestartIsNobodysDeath) {
   restart();  // and again, with its watch
   EXPECT_TRUE(replayed_ == before_);
   EXPECT_TRUE(server().lifecycle().capture() == before_);
+  EXPECT_EQ(server().lifecycle().state_hash(), store::state_hash(before_));
   second();
   EXPECT_FALSE(rings.rings.contains(5));
   rings.short_of.clear();

@@ -227,6 +227,144 @@ TEST_F(XenHypervisorTest, APortThatClosedWhileNobodyWasThereIsBoundAnew) {
   machine().destroy(7);
 }
 
+// --- what was looked at before the descriptor came -------------------------------
+
+class XenAheadTest : public XenHypervisorTest {
+ protected:
+  void TearDown() override {
+    xen.reset();
+    for (const std::uint32_t domid : {7U, 8U}) {
+      if (machine().machine().domain(domid)) machine().destroy(domid);
+    }
+  }
+  // The next program looks while this one goes on.
+  void look(std::vector<DomId> introduced) {
+    ahead = XenAhead::look(introduced);
+    ASSERT_NE(ahead, nullptr);
+  }
+  // This one ends, and the next one has its turn.
+  void turn() {
+    process::Descriptor kept(::fcntl(xen->event_fd(), F_DUPFD_CLOEXEC, 0));
+    xen.reset();
+    auto opened = XenHypervisor::open({}, std::move(kept), std::move(ahead));
+    ASSERT_TRUE(opened) << opened.error();
+    xen = std::move(*opened);
+  }
+  void trust(bool rings, bool channels) {
+    xen->trust_ahead(
+        *xen->domains(), [rings](DomId) { return rings; }, channels);
+  }
+  static fakexen::PortKind kind(Port local) {
+    return machine().machine().port_status(0, local)->kind;
+  }
+
+  std::unique_ptr<XenAhead> ahead;
+};
+
+TEST_F(XenAheadTest, APageThatWasMappedIsUsed) {
+  (void)machine().create_domain(7);
+  look({7, 9});
+  turn();
+  trust(true, true);
+  machine().destroy(7);  // maps nobody any more
+  auto page = xen->map_ring(7);
+  ASSERT_TRUE(page) << "it is mapped";
+  EXPECT_EQ(xen->map_ring(7).error(), EINVAL) << "once";
+  EXPECT_FALSE(xen->map_ring(9)) << "there was none to map";
+  page->reset();
+  EXPECT_TRUE(machine().gone(7));
+}
+
+TEST_F(XenAheadTest, APageOfARingThatChangedIsLetGo) {
+  (void)machine().create_domain(7);
+  (void)machine().create_domain(8);
+  look({7, 8});
+  machine().destroy(8);
+  EXPECT_TRUE(xen->domain(8)->value().dying) << "it is held, and its domid is not free";
+  turn();
+  trust(false, true);
+  EXPECT_TRUE(machine().gone(8));
+  ASSERT_TRUE(xen->map_ring(7)) << "anew";
+  machine().destroy(7);
+  EXPECT_TRUE(machine().gone(7));
+}
+
+TEST_F(XenAheadTest, APageOfAnotherLifeIsLetGo) {
+  (void)machine().create_domain(7);
+  look({7});
+  turn();
+  auto now = *xen->domains();
+  ASSERT_EQ(now.back().domid, 7);
+  now.back().handle[3] ^= 1;
+  xen->trust_ahead(
+      now, [](DomId) { return true; }, true);
+  machine().destroy(7);
+  EXPECT_TRUE(machine().gone(7));
+}
+
+TEST_F(XenAheadTest, WithoutTrustAllIsLookedAtAnew) {
+  (void)machine().create_domain(7);
+  look({7});
+  const auto domain = machine().create_domain(8);
+  const auto ring = xen->bind_interdomain(8, domain.store_port);
+  ASSERT_TRUE(ring);
+  turn();
+  EXPECT_EQ(xen->bind_interdomain(8, domain.store_port), *ring);
+  xen->drop_unclaimed();
+  EXPECT_EQ(kind(*ring), fakexen::kInterdomain);
+  machine().destroy(7);
+  EXPECT_TRUE(machine().gone(7)) << "and its page is let go";
+}
+
+TEST_F(XenAheadTest, WhatWasBoundSinceIsTakenUpAndNotBoundOnceMore) {
+  const auto seven = machine().create_domain(7);
+  const auto eight = machine().create_domain(8);
+  const auto first = xen->bind_interdomain(7, seven.store_port);
+  look({7, 8});
+  const auto second = xen->bind_interdomain(8, eight.store_port);
+  const auto virq = xen->bind_domain_exception();
+  ASSERT_TRUE(first && second && virq);
+  turn();
+  trust(true, true);  // the caller believes that there was no change
+  EXPECT_EQ(xen->bind_interdomain(7, seven.store_port), *first);
+  EXPECT_EQ(xen->bind_interdomain(8, eight.store_port), *second) << "not EINVAL";
+  EXPECT_EQ(xen->bind_domain_exception(), *virq) << "not EEXIST";
+  xen->drop_unclaimed();
+  for (const Port port : {*first, *second}) EXPECT_EQ(kind(port), fakexen::kInterdomain);
+  EXPECT_EQ(kind(*virq), fakexen::kVirq);
+}
+
+// Ports that were let go and bound again for each other.
+TEST_F(XenAheadTest, PortsThatHaveAnotherOtherEndSinceAreNotMistaken) {
+  const auto seven = machine().create_domain(7);
+  const auto eight = machine().create_domain(8);
+  const auto first = xen->bind_interdomain(7, seven.store_port);
+  const auto second = xen->bind_interdomain(8, eight.store_port);
+  ASSERT_TRUE(first && second);
+  look({7, 8});
+  xen->unbind(*first);
+  xen->unbind(*second);
+  ASSERT_EQ(xen->bind_interdomain(8, eight.store_port), *first);
+  ASSERT_EQ(xen->bind_interdomain(7, seven.store_port), *second);
+  turn();
+  trust(true, false);
+  EXPECT_EQ(xen->bind_interdomain(7, seven.store_port), *second);
+  EXPECT_EQ(xen->bind_interdomain(8, eight.store_port), *first);
+}
+
+TEST_F(XenAheadTest, WhatNobodyClaimsIsUnbound) {
+  const auto domain = machine().create_domain(7);
+  const auto ring = xen->bind_interdomain(7, domain.store_port);
+  ASSERT_TRUE(ring);
+  look({7});
+  turn();
+  trust(true, true);
+  xen->drop_unclaimed();
+  EXPECT_EQ(kind(*ring), fakexen::kClosed);
+  machine().destroy(7);
+  EXPECT_TRUE(machine().gone(7)) << "the page that nobody asked for, too";
+}
+
 TEST_F(XenHypervisorTest, A24_TheOwnRingIsFoundWhereThePathsSay) {
   const auto own = xen->map_own_ring();
   ASSERT_TRUE(own) << std::strerror(own.error());
