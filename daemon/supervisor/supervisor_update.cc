@@ -129,8 +129,7 @@ void Supervisor::drop_next() {
 }
 
 void Supervisor::try_next() {
-  spdlog::info("supervisor: live update: {} {}", ahead_ ? "it is the turn of" : "starting",
-               next_->binary.path());
+  if (!ahead_) spdlog::info("supervisor: live update: starting {}", next_->binary.path());
   previous_ = std::exchange(program_, std::move(*next_));
   next_.reset();
   start_flags_ = kUpdateTrial;
@@ -141,6 +140,9 @@ void Supervisor::try_next() {
   if (!ahead_) return start_child();
   restart_at_.reset();
   begin(std::exchange(ahead_, Child()), std::exchange(ahead_channel_, Channel()));
+  // It waits for that, and clients for it; the log's thread can have our processor afterwards.
+  channel_.send_pending([this](const std::string& name) { return find(name); });
+  spdlog::info("supervisor: live update: it is the turn of {}", program_.binary.path());
 }
 
 void Supervisor::taken_over() {
