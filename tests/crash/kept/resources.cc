@@ -62,8 +62,15 @@ std::int64_t wire_area_kb(pid_t supervisor) {
 }
 
 std::string Growth::add(Held held, std::size_t clients) {
+  const std::string text = judge(held, clients);
   held.descriptors -= static_cast<std::int64_t>(clients);
   samples_.push_back(held);
+  return text;
+}
+
+std::string Growth::judge(Held held, std::size_t clients) const {
+  if (samples_.empty()) return "";
+  held.descriptors -= static_cast<std::int64_t>(clients);
   const Held& first = samples_.front();
   const auto grew = [&](const char* what, std::int64_t before, std::int64_t now,
                         std::int64_t slack) -> std::string {

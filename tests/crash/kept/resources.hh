@@ -34,6 +34,8 @@ class Growth {
 
   // `clients`: descriptors that are connections, not counted. "" or what grew.
   std::string add(Held held, std::size_t clients);
+  // What add() would say.
+  [[nodiscard]] std::string judge(Held held, std::size_t clients) const;
   // "descriptors 12..14 besides connections, mappings 60..61, RSS 9.1..9.3 MB (5 samples)"
   [[nodiscard]] std::string summary() const;
 
