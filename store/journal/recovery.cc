@@ -62,7 +62,6 @@ tl::expected<void, JournalError> Recovery::run() {
   if (!survey) return io_error(survey.error());
   survey_ = std::move(*survey);
   verdicts_.resize(survey_.segments.size());
-  report_.segments = survey_.segments.size();
   for (std::size_t i = 0; i < survey_.segments.size(); ++i) {
     const FoundSegment& segment = survey_.segments[i];
     if (segment.state == State::kNewerVersion) {
@@ -202,6 +201,7 @@ void Recovery::find_highest() {
 
 tl::expected<void, JournalError> Recovery::replay() {
   replayed_bytes_ = 0;
+  report_.segments = 0;
   bool begun = report_.checkpoint_seq != 0;
   for (std::size_t i = 0; i < survey_.segments.size(); ++i) {
     const FoundSegment& segment = survey_.segments[i];
@@ -218,6 +218,7 @@ tl::expected<void, JournalError> Recovery::replay() {
       return {};
     }
     begun = true;
+    ++report_.segments;  // not those that only history still needs
     auto more = replay_segment(i);
     if (!more) return tl::unexpected(more.error());
     if (!*more) return {};

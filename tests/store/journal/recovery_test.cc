@@ -372,6 +372,22 @@ TEST_F(RecoveryTest, AStateRecordThatDoesNotFitIsDamageAndTheStateBeforeItIsServ
   EXPECT_TRUE(w.system_is_as_recorded());
 }
 
+// A checkpoint is due after so many starts: while history kept their segments each start wrote one.
+TEST_F(RecoveryTest, Bug_SegmentsThatACheckpointCoversAreNotCounted) {
+  Workload w(env, small_options(Durability::kDisk), 5);
+  for (std::size_t starts = 0; starts < 4; ++starts) {
+    fill(w, 3);
+    EXPECT_EQ(w.report.segments, starts);
+  }
+  ASSERT_TRUE(w.open());
+  EXPECT_EQ(w.report.segments, 4U);
+  ASSERT_TRUE(w.checkpoint());
+  kill(w);
+  ASSERT_GE(segments().size(), 4U) << "history has none of it";
+  ASSERT_TRUE(w.open());
+  EXPECT_LE(w.report.segments, 1U);
+}
+
 TEST_F(RecoveryTest, AfterRebootEmptyDropsTheStateBesideTheTreeToo) {
   Workload w(env, small_options(Durability::kDisk), 5);
   fill(w, 40);
