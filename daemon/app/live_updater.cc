@@ -96,6 +96,7 @@ void LiveUpdater::forget() {
   if (prepared_by_) keeper_->drop_next();
   prepared_by_.reset();
   hooks_.forget_hash();
+  written_by_.reset();
   order_.reset();
   program_.reset();
 }
@@ -112,7 +113,10 @@ bool LiveUpdater::pass() {
     swapping_ = swap_->pass();
     return !swapping_;
   }
-  if (!order_ || hooks_.checkpoint_busy()) return false;
+  if (!order_) return false;
+  if (const Wait written = wait_for_checkpoint(); written != Wait::kReady) {
+    return written == Wait::kFailed;
+  }
   // The less the new one has to replay the shorter is the pause. Without one it takes longer.
   if (!std::exchange(checkpointed_, true) && hooks_.start_checkpoint()) return false;
   switch (wait_for_next()) {
@@ -125,6 +129,19 @@ bool LiveUpdater::pass() {
       break;
   }
   return true;
+}
+
+/// A disk that hangs must not leave the requester without an answer.
+LiveUpdater::Wait LiveUpdater::wait_for_checkpoint() {
+  if (!hooks_.checkpoint_busy()) {
+    written_by_.reset();
+    return Wait::kReady;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (!written_by_) written_by_ = now + std::chrono::seconds(order_->timeout_s);
+  if (now < *written_by_) return Wait::kGoOn;
+  fail("The checkpoint that the new program begins with was not written in time.");
+  return Wait::kFailed;
 }
 
 /// All that the new program can do by reading it does while this one serves: clients wait for the

@@ -59,6 +59,8 @@ class LiveUpdater final : public UpdateHost {
 
  private:
   enum class Wait : std::uint8_t { kGoOn, kReady, kFailed };
+  /// For the checkpoint that is being written.
+  [[nodiscard]] Wait wait_for_checkpoint();
   /// Starts the new program ahead, and looks how far it is.
   [[nodiscard]] Wait wait_for_next();
   void fail(const std::string& text);
@@ -76,6 +78,8 @@ class LiveUpdater final : public UpdateHost {
   std::optional<UpdateOrder> order_;  ///< of an update that is prepared
   process::Descriptor program_;
   bool checkpointed_ = false;
+  /// A checkpoint is being written, and has to be complete by then (-t).
+  std::optional<std::chrono::steady_clock::time_point> written_by_;
   /// The new program was started ahead, and has to be prepared by then.
   std::optional<std::chrono::steady_clock::time_point> prepared_by_;
   bool answered_ = false;
