@@ -22,23 +22,31 @@ endif()
 # The tests' own code is compiled quickly rather than well, the code under test as it is shipped.
 # g++ 12 warns of strings that it takes to be written past their end where they come out of
 # precompiled headers, and dies of headers precompiled with another -O.
-set(VXS_TEST_CODE_OPTIONS $<$<CONFIG:RelWithDebInfo>:-O1> $<$<CONFIG:RelWithDebInfo>:-g1>
-  $<$<CONFIG:RelWithDebInfo>:-Wno-array-bounds> $<$<CONFIG:RelWithDebInfo>:-Wno-stringop-overflow>
-  $<$<CONFIG:RelWithDebInfo>:-Wno-restrict>
-  $<$<CONFIG:RelWithDebInfo>:-Wno-mismatched-new-delete>)
+set(VXS_TEST_CODE_OPTIONS $<$<CONFIG:RelWithDebInfo>:-O1> $<$<CONFIG:RelWithDebInfo>:-g1>)
+foreach(warning array-bounds stringop-overflow restrict mismatched-new-delete)
+  list(APPEND VXS_TEST_CODE_OPTIONS
+    $<$<AND:$<CONFIG:RelWithDebInfo>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:-Wno-${warning}>)
+endforeach()
 
+# The counters the fuzzers steer by. Those of comparisons make every test in the same build half as
+# slow again; VXS_FUZZ=ON has them, VXS_FUZZ=light does without.
 if(VXS_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)
+  set(VXS_FUZZ_OPTIONS -fsanitize=fuzzer-no-link)
+  if(VXS_FUZZ STREQUAL "light")
+    list(APPEND VXS_FUZZ_OPTIONS -fno-sanitize-coverage=trace-cmp)
+  endif()
+  add_compile_options(${VXS_FUZZ_OPTIONS})
 endif()
 
 # Undefined behaviour is looked for in the product's code; in that of the tests it would cost the
 # compiler as much time as all the rest together. Not "vptr": to see whether an object is there it
 # opens a pipe, and without descriptors it takes every object for a wild one and ends the process.
 function(vxs_find_undefined_behaviour name)
-  if(VXS_SANITIZE STREQUAL "address" AND NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests")
-    target_compile_options(${name} PRIVATE -fsanitize=undefined -fno-sanitize=vptr
-      -fno-sanitize-recover=undefined)
+  if(NOT VXS_SANITIZE STREQUAL "address" OR CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests")
+    return()
   endif()
+  target_compile_options(${name} PRIVATE -fsanitize=undefined -fno-sanitize=vptr
+    -fno-sanitize-recover=undefined)
 endfunction()
 
 # Parses the heaviest headers once. For the instrumented builds of CI, and the tests' own code in
@@ -60,6 +68,13 @@ if(VXS_PCH)
   target_precompile_headers(vxs_test_pch PRIVATE <algorithm> <functional> <map> <memory> <string>
     <unordered_map> <vector> <tl/expected.hpp> <fmt/format.h> <gtest/gtest.h>)
 endif()
+# Whether a target is the tests' own code; what measures the product is compiled as the product is.
+function(vxs_options_of_tests name)
+  if(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests" AND
+     NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests/bench")
+    target_compile_options(${name} PRIVATE ${VXS_TEST_CODE_OPTIONS})
+  endif()
+endfunction()
 function(vxs_precompile name from)
   if(VXS_PCH AND (CMAKE_BUILD_TYPE STREQUAL "None" OR from STREQUAL "vxs_test_pch"))
     target_precompile_headers(${name} REUSE_FROM ${from})
@@ -72,6 +87,7 @@ function(vxs_library name)
   add_library(${name} STATIC ${A_SOURCES})
   target_link_libraries(${name} PUBLIC vxs_flags ${A_LINK})
   vxs_find_undefined_behaviour(${name})
+  vxs_options_of_tests(${name})
   vxs_precompile(${name} vxs_pch)
 endfunction()
 
@@ -81,6 +97,7 @@ function(vxs_executable name)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK})
   vxs_find_undefined_behaviour(${name})
+  vxs_options_of_tests(${name})
 endfunction()
 
 # vxs_test(NAME SOURCES… LINK… [ALONE …] [TIMEOUT s] [LABELS …] [ARGS …]): one Google Test
@@ -103,14 +120,13 @@ function(vxs_test name)
     ENVIRONMENT "VXS_BUILD_DIR=${CMAKE_BINARY_DIR};VXS_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
-# vxs_fuzzer(NAME SOURCES… LINK…): a libFuzzer target, with VXS_FUZZ=ON only.
+# vxs_fuzzer(NAME SOURCES… LINK…): a libFuzzer target, with VXS_FUZZ only.
 function(vxs_fuzzer name)
   cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
   if(NOT VXS_FUZZ)
     return()
   endif()
   add_executable(${name} ${A_SOURCES})
-  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE vxs_flags ${A_LINK})
 endfunction()

@@ -44,6 +44,7 @@ TEST(Inspect, ListsSegmentsAndCheckpointsOfARunningDaemon) {
     std::uint64_t records = 0;
     std::uint64_t state_records = 0;
     for (const SegmentInfo& segment : found->segments) {
+      if (segment.unused) continue;  // made ahead; it says nothing of itself yet
       records += segment.records;
       state_records += segment.state_records;
       EXPECT_EQ(segment.mapped, mapped);
