@@ -165,7 +165,8 @@ void Watches::fire_special(std::string_view name, std::optional<DomId> domid,
   matches_.clear();
   index_.match(path, [this](Watch* watch) { collect(watch); });
   const store::PermRef none;
-  deliver(matches_, {.path = name, .old_perms = none, .consult_parent = true, .tree = tree},
+  // Its own permissions alone: who may read "/" is not thereby told of other domains.
+  deliver(matches_, {.path = name, .old_perms = none, .consult_parent = false, .tree = tree},
           [&](Watch& watch) { emit(watch, path); });
 }
 

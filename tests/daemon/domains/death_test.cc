@@ -50,6 +50,18 @@ TEST_F(Death, C16_TheDeadAreTakenOutOfAllLists) {
   expect_index_matches();
 }
 
+// The differential test found it, with another seed: the parent's permissions count for nodes only.
+TEST_F(Death, Bug_C8_D8_WhoMayReadTheRootIsNotThereforeToldOfOtherDomains) {
+  auto& listener = guest(5);
+  (void)guest(6, 2);
+  EXPECT_EQ(set_perms(*dom0, "/", {"n0", "r5"}), "OK");
+  EXPECT_EQ(set_perms(*dom0, "@releaseDomain", {"n0"}), "OK");
+  EXPECT_EQ(watch(listener, "@releaseDomain", "t"), "OK");
+  (void)heard(listener);
+  kill(6);
+  EXPECT_THAT(heard(listener), IsEmpty());
+}
+
 TEST_F(Death, TheRootOfTheTreeStaysAndGoesToDom0) {
   (void)guest(5);
   EXPECT_EQ(put("/a", {"n5"}), "OK");
