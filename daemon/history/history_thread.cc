@@ -288,6 +288,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
     writer.note_lag(
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - caught_up).count());
     for (int i = 0; i < kRecordsPerLook && !at_end && !lost && !error; ++i) {
+      if (abandoned_.load(std::memory_order_relaxed)) return true;  // one record can take long
       if (border_ != 0 && tail->position() == border_) {
         lost = true;
         break;
