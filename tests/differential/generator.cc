@@ -179,7 +179,8 @@ Step Generator::machine_step(const Discipline& discipline) {
 std::string Generator::long_path() {
   // Around the limits of C5: 2048 (4.17) and 3072 for the whole path.
   constexpr std::array<unsigned, 3> kLengths = {2048, 2048, 3072};
-  const unsigned length = pick(kLengths) + below(7) - 3;
+  const unsigned around = pick(kLengths);
+  const unsigned length = around + below(7) - 3;
   std::string path = once_in(2) ? "/r0" : "/local/domain/12345";
   while (path.size() + 202 < length) path += "/" + std::string(200, 'n');
   return path + "/" + std::string(length - path.size() - 1, 'm');
@@ -257,10 +258,13 @@ std::string Generator::permissions() {
   std::string list;
   const unsigned count = once_in(30) ? 0 : 1 + below(4);
   for (unsigned i = 0; i < count; ++i) {
-    list += once_in(30)
-                ? std::string(pick(kWrong))
-                : pick(kLetters) +
-                      std::to_string(once_in(2) ? 0 : below(mix_ == Mix::kSockets ? 12 : 7));
+    if (once_in(30)) {
+      list += pick(kWrong);
+    } else {  // one after the other: the same steps of one seed whatever the compiler
+      const unsigned domid = once_in(2) ? 0 : below(mix_ == Mix::kSockets ? 12 : 7);
+      list += pick(kLetters);
+      list += std::to_string(domid);
+    }
     list += '\0';
   }
   return list;

@@ -23,11 +23,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
 
-class WithMachine {
- protected:
-  support::FakeMachine machine_;
-};
-
 class LiveUpdateAhead : public WithMachine, public LiveUpdate {
  protected:
   LiveUpdateAhead() : LiveUpdate({}, "/dev/shm", machine_.dir()), dom0_(supervisor.socket_path()) {

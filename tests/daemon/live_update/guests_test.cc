@@ -20,12 +20,6 @@ using support::Frame;
 using support::GuestPage;
 using testing::HasSubstr;
 
-/// Is there before the daemon, and after it.
-class WithMachine {
- protected:
-  support::FakeMachine machine_;
-};
-
 class LiveUpdateGuests : public WithMachine, public LiveUpdate {
  protected:
   explicit LiveUpdateGuests(std::vector<std::string> more = {},

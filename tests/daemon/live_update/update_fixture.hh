@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/child_process.hh"
+#include "tests/support/fake_machine.hh"
 #include "tests/support/vxenstored_process.hh"
 #include "tests/support/wire_client.hh"
 
@@ -75,6 +76,12 @@ class LiveUpdate : public testing::Test {
   static std::string commit(FrameClient& client, std::uint32_t tx);
 
   support::VxenstoredProcess supervisor;
+};
+
+/// A base beside LiveUpdate, named before it: the machine is there before the daemon, and after it.
+class WithMachine {
+ protected:
+  support::FakeMachine machine_;
 };
 
 }  // namespace vxs::test
