@@ -84,6 +84,13 @@ bool kills_stock(const Step& step) {
          path.starts_with('@') && path != "@releaseDomain" && path != "@introduceDomain";
 }
 
+// 4.17 removes the whole tree when the domain dies that owns its root (here it goes to dom0).
+bool endangers_root(const Step& step) {
+  const std::string_view path = first_argument(step.payload);
+  return step.type == support::kSetPerms && path == "/" && step.payload.size() > 4 &&
+         step.payload.compare(3, 2, "0\0"s) != 0;
+}
+
 // Between the limits of C5 only one side would create the node.
 bool grows_one_side(const Step& step) {
   return (step.type == support::kWrite || step.type == support::kMkdir) &&
@@ -458,8 +465,8 @@ Step Generator::next(const Discipline& discipline) {
   for (;;) {
     Step step = draft(discipline);
     if (step.kind == Kind::kStart && discipline.open_count() >= max_open_) continue;
-    if (step.payload.size() > kLargestPayload || kills_stock(step) || grows_one_side(step) ||
-        spoils(step)) {
+    if (step.payload.size() > kLargestPayload || kills_stock(step) || endangers_root(step) ||
+        grows_one_side(step) || spoils(step)) {
       continue;
     }
     if (discipline.admits(step)) return step;
