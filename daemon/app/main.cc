@@ -146,15 +146,17 @@ supervisor::Options supervise_ourselves(int argc, char** argv, const std::string
   return options;
 }
 
-/// The daemon form with kept connections.
-int supervise(int argc, char** argv, const std::string& directory, process::Startup& startup) {
-  auto options = supervise_ourselves(argc, argv, directory, true);
+/// The daemon form with kept connections; or the supervisor that follows a dead one, whatever the
+/// form of that was.
+int supervise(int argc, char** argv, const std::string& directory, process::Startup& startup,
+              bool in_daemon_form) {
+  auto options = supervise_ourselves(argc, argv, directory, in_daemon_form);
   bool ready = false;
   options.on_ready = [&] {
     ready = true;
     startup.succeed();
   };
-  logging::start(logging::Target::kSyslog);
+  logging::start(in_daemon_form ? logging::Target::kSyslog : logging::Target::kStandardError);
   const auto ended = supervisor::run(options);
   if (!ended) {
     startup.fail(ended.error().text);
@@ -185,6 +187,7 @@ std::optional<swap::XenNow> ask_xen(const config::Config& config) {
 /// -U: goes on for the C daemon this process was (H7). There is no READY, no socket to make and
 /// nobody who waits: the clients do not know.
 int take_over(int argc, char** argv, const config::Config& config, const std::string& directory) {
+  VXS_CRASH_POINT("take-over-executed");
   auto options = supervise_ourselves(argc, argv, directory, config.daemonize);
   logging::start(config.daemonize ? logging::Target::kSyslog : logging::Target::kStandardError);
   if (!config.keep_connections) {
@@ -218,6 +221,7 @@ int take_over(int argc, char** argv, const config::Config& config, const std::st
     if (const auto removed = env->remove_file(taken->stream); !removed) {
       spdlog::warn("live update: {}", removed.error().what);
     }
+    VXS_CRASH_POINT("take-over-ended");
   };
   const auto ended = supervisor::run(options);
   if (!ended) {
@@ -259,7 +263,8 @@ int main(int argc, char** argv) {
     if (takes_over) {
       code = take_over(argc, argv, *config, environment.working_directory);
     } else if (successor || (config->daemonize && config->keep_connections)) {
-      code = supervise(argc, argv, environment.working_directory, *startup);
+      code = supervise(argc, argv, environment.working_directory, *startup,
+                       !successor || process::supervisor_in_daemon_form());
     } else {
       code = serve(*config, *startup, times);
     }

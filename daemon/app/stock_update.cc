@@ -17,6 +17,7 @@
 #include "daemon/swap/give_back.hh"
 #include "daemon/swap/slot_stream.hh"
 #include "daemon/swap/take_over.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::daemon {
 
@@ -38,6 +39,7 @@ std::optional<std::string> StockUpdate::begin(const UpdateOrder& order,
   order_ = order;
   begun_us_ = world_.server.clock().monotonic_us();
   world_.server.hold_starts(true);
+  VXS_CRASH_POINT("swap-begun");
   return std::nullopt;
 }
 
@@ -89,7 +91,9 @@ std::string StockUpdate::go() {
     world_.keeper.go_on();  // it may hear of the hold yet
     return numbers.error().text;
   }
+  VXS_CRASH_POINT("swap-held");
   auto problem = world_.settle();
+  VXS_CRASH_POINT("swap-at-rest");
   if (!problem) {
     if (const auto written = write(*numbers); !written) problem = written.error().text;
   }
@@ -98,6 +102,9 @@ std::string StockUpdate::go() {
     end(EXIT_SUCCESS);
   }
   spdlog::error("live update: {}; going on as after a restart", *problem);
+  if (!world_.keeper.await_supervisor()) {
+    spdlog::critical("live update: nobody is there to start this daemon again");
+  }
   end(EXIT_FAILURE);
 }
 
@@ -128,6 +135,7 @@ StartResult<void> StockUpdate::write(const std::map<std::string, int>& numbers) 
   // anew.
   const std::uint32_t features = order_->version == 2U ? kOfferedFeatures & ~kFeatureReconnect : 0;
   if (world_.rings != nullptr) estate.connections = world_.rings->hand_over(features);
+  VXS_CRASH_POINT("swap-rings-let-go");
   for (const WireSlot* slot : world_.kept.open_slots()) {
     if (slot->kind() != WireKind::kSocket) continue;
     LiveConnection live = swap::read_slot(*slot);
@@ -151,7 +159,9 @@ StartResult<void> StockUpdate::write(const std::map<std::string, int>& numbers) 
                         world_.meta(world_.server.journal().last_seq() + 1), world_.empty_tree());
   if (!renaming) return tl::unexpected(renaming.error());
   order.renames.push_back(std::move(*renaming));
+  VXS_CRASH_POINT("swap-end-prepared");
   tell_next();
+  VXS_CRASH_POINT("swap-noted");
   return world_.keeper.hand_over(order);
 }
 

@@ -49,8 +49,9 @@ class StockUpdate final : public HotSwap {
                                                  process::Descriptor binary) override;
   /// Transactions may begin again.
   void cancel() override;
-  /// Once everything came to rest, this process ends: with status 0 for the supervisor to become
-  /// the other program, or else to be started again, since what came to rest does not get up.
+  /// Once everything came to rest, this process ends: for the supervisor to become the other
+  /// program, which was told to, or else to be started again, since what came to rest does not get
+  /// up.
   [[nodiscard]] bool pass() override;
 
  private:

@@ -43,16 +43,15 @@ UpdateRole role_of(std::uint16_t flags) {
   return (flags & supervisor::kUpdateTimedOut) != 0 ? UpdateRole::kTimedOut : UpdateRole::kFailed;
 }
 
-/// True if `fd` is ready for `events` before `deadline`.
+/// True if `fd` is ready for `events` now, or before `deadline`.
 bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return false;
     pollfd watched{fd, events, 0};
-    const int ready = ::poll(&watched, 1, static_cast<int>(left.count()));
+    const int ready = ::poll(&watched, 1, static_cast<int>(std::max(left.count(), 0L)));
     if (ready > 0) return true;
-    if (ready < 0 && errno != EINTR) return false;
+    if (left.count() <= 0 || (ready < 0 && errno != EINTR)) return false;
   }
 }
 
@@ -210,7 +209,13 @@ process::StartResult<std::map<std::string, int>> Keeper::hold() {
   numbers_.clear();
   held_ = false;
   send(Message{.type = MessageType::kHold, .value = 1});
-  while (channel_ && !held_ && wait_for(channel_.fd(), POLLIN, deadline)) on_readable();
+  VXS_CRASH_POINT("swap-hold-sent");
+  // One that follows a dead one says HELLO before anything else, and knows of no HOLD.
+  const auto asked = deaths_;
+  while (channel_ && !held_ && deaths_ == asked && wait_for(channel_.fd(), POLLIN, deadline)) {
+    on_readable();
+  }
+  if (deaths_ != asked) return process::start_error("the supervisor died meanwhile");
   if (!held_) return process::start_error("the supervisor does not answer");
   return numbers_;
 }
@@ -221,11 +226,24 @@ process::StartResult<void> Keeper::hand_over(const supervisor::HandOver& order) 
   auto written = supervisor::write_hand_over(order);
   if (!written) return tl::unexpected(written.error());
   order_ = std::move(*written);
-  send(Message{.type = MessageType::kHandOver, .name = std::string(supervisor::kOrderName)});
-  if (!channel_ || channel_.has_pending()) {
-    return process::start_error("the supervisor does not read");
-  }
+  // The numbers in the stream are those of the one that was asked to hold.
+  if (!held_) return process::start_error("the supervisor died meanwhile");
+  channel_.queue(
+      Message{.type = MessageType::kHandOver, .name = std::string(supervisor::kOrderName)});
+  if (!drain()) return process::start_error("the supervisor died, or does not read");
+  VXS_CRASH_POINT("swap-hand-over-sent");
   return {};
+}
+
+bool Keeper::await_supervisor() {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto deadline = begin + kDrainPatience;
+  // From HELLO on it sees our end, and what was sent before that counts.
+  while (channel_ && std::chrono::steady_clock::now() < deadline &&
+         wait_for(channel_.fd(), POLLIN, greeted_ ? begin : deadline)) {
+    on_readable();
+  }
+  return channel_ && greeted_ && drain();
 }
 
 // --- live update -------------------------------------------------------------
@@ -356,6 +374,8 @@ void Keeper::handle_death() {
   writable_ = daemon::Interest();
   channel_ = Channel();
   next_ = Next::kNone;  // it ends with the supervisor that started it
+  held_ = false;
+  ++deaths_;
   // One that did not get as far as HELLO would not the next time either.
   const bool worth_it = std::exchange(greeted_, false) && !managed_;
   auto socket = worth_it ? successor_.spawn() : process::Descriptor();

@@ -130,13 +130,20 @@ class Keeper {
   // --- hot swap (supervisor/hand_over.hh) --------------------------------------
   /// Nobody is accepted from now on. What was accepted before is told by accepted() first; then
   /// returns the numbers that all kept descriptors have at the supervisor. Waits for it, at most
-  /// two seconds; not from within a callback. Errors: no supervisor, or one that does not answer.
+  /// two seconds; not from within a callback. Errors: no supervisor, one that does not answer, or
+  /// died (then another one may follow, which knows nothing of it).
   [[nodiscard]] process::StartResult<std::map<std::string, int>> hold();
   /// Takes that back.
   void go_on();
-  /// What the supervisor is to become when this process has ended with status 0, which is to be
-  /// the next thing it does. Errors: as hold(); the order cannot be written down.
+  /// What the supervisor is to become when this process has ended, which is to be the next thing it
+  /// does: from success on it becomes that, however this process ends. Errors: as
+  /// hold(), also if it is not the supervisor any more that hold() asked; the order cannot be
+  /// written down.
   [[nodiscard]] process::StartResult<void> hand_over(const supervisor::HandOver& order);
+  /// Before this process ends to be started again: looks whether the supervisor lives, and if
+  /// another one has to follow, waits at most five seconds until that one has all. False: nobody
+  /// will start another daemon, unless a service manager does.
+  [[nodiscard]] bool await_supervisor();
 
   /// The pid for the pid file. Of a dead one until replaced().
   [[nodiscard]] pid_t supervisor_pid() const noexcept { return supervisor_pid_; }
@@ -170,7 +177,8 @@ class Keeper {
   daemon::Interest writable_;
   std::map<std::string, int> kept_;     ///< not owned
   std::map<std::string, int> numbers_;  ///< of what is kept, at the supervisor
-  bool held_ = false;                   ///< HELD came
+  bool held_ = false;                   ///< HELD came, and its sender lives
+  std::uint64_t deaths_ = 0;            ///< of supervisors
   process::Descriptor order_;           ///< of HAND_OVER, on its way
   process::Descriptor program_;         ///< that exec() or a new supervisor is told of
   pid_t supervisor_pid_ = 0;

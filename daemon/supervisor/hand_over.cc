@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "daemon/supervisor/message.hh"
+#include "store/crash_point.hh"
 
 namespace vxs::supervisor {
 namespace {
@@ -143,10 +144,12 @@ process::StartError become(const HandOver& order,
     if (!std::string_view(*entry).starts_with("VXENSTORED_")) environment.push_back(*entry);
   }
   environment.push_back(nullptr);
+  VXS_CRASH_POINT("supervisor-undressed");
   for (const auto& names : order.renames) {
     if (undressed.rename(names)) continue;
     return process::start_error("cannot rename " + names.first, errno).value();
   }
+  VXS_CRASH_POINT("supervisor-renamed");
   ::execve(order.file.c_str(), argv.data(), environment.data());
   return process::start_error("cannot run " + order.file, errno).value();
 }

@@ -23,8 +23,8 @@
 //                                           <--   NUMBER name, its descriptor here   (each one)
 //                                           <--   HELD
 //   HAND_OVER  descriptor of the order      -->
-//   (ends with status 0)                          becomes the program; if it cannot, or the daemon
-//                                                 ends otherwise, starts a daemon as after a kill
+//   (ends, whatever its status)                   becomes the program; if it cannot, or the daemon
+//                                                 ends before, starts a daemon as after a kill
 //
 // Live update: a daemon hands over to another program, and is started again itself if that fails.
 //

@@ -183,6 +183,7 @@ void Supervisor::begin(Child child, Channel channel) {
   ready_ = false;
   held_ = false;
   hand_over_.reset();
+  order_lost_ = false;
   ++starts_;
   words_.clear();
   greet();
@@ -263,6 +264,8 @@ void Supervisor::handle(Message& message) {
       return hold(message.value != 0);
     case MessageType::kHandOver:
       hand_over_ = message.fd ? read_hand_over(message.fd.get()) : std::nullopt;
+      order_lost_ = !hand_over_;
+      VXS_CRASH_POINT("supervisor-hand-over-read");
       return;
     case MessageType::kArgument:
       if (words_.size() < kArgumentsMax) words_.push_back(std::move(message.name));
@@ -293,13 +296,15 @@ void Supervisor::handle_end() {
   silent_until_.reset();
   const int status = known_status.value_or(stopping_ ? 0 : SIGKILL);
   if (!next_ || stopping_) drop_next();  // its turn did not come
-  if (hand_over_ && status == 0 && !stopping_) return hand_over();
+  // It had nothing left to do. And how one ended that we did not start nobody tells us.
+  if (hand_over_ && !stopping_) return hand_over();
   if (next_ && stopping_) return end(0);  // it ended on our behalf, and that was all it had to do
   if (next_) return try_next();
   if (previous_ && !stopping_) return fall_back(status);
   const bool as_told = stopping_ && WIFSIGNALED(status) &&
                        (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
-  if (stopping_ || !must_go_on() || status == 0) return end(as_told ? 0 : exit_code_of(status));
+  if (stopping_ || !must_go_on() || (status == 0 && !order_lost_))
+    return end(as_told ? 0 : exit_code_of(status));
   if (ready_ && Clock::now() - ready_since_ >= kServedWell) backoff_ = 0ms;
   previous_status_ = status;
   spdlog::error(

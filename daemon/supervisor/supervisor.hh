@@ -132,6 +132,7 @@ class Supervisor {
   std::optional<int> exit_code_;
   bool held_ = false;                  ///< nobody is accepted, for the daemon hands over
   std::optional<HandOver> hand_over_;  ///< what to become when the daemon has ended
+  bool order_lost_ = false;            ///< that was said, and cannot be read
 
   // Live update.
   std::vector<std::string> words_;  ///< ARGUMENTs that wait for their EXEC

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <string>
 #include <utility>
 
 #include "daemon/supervisor/supervisor.hh"
@@ -26,11 +27,13 @@ constexpr auto kManagerPatience = 2s;
 void Supervisor::hold(bool held) {
   held_ = held;
   if (!held) return;
+  VXS_CRASH_POINT("supervisor-hold-read");
   for (const auto& [name, fd] : kept_) {
     channel_.queue(Message{
         .type = MessageType::kNumber, .value = static_cast<std::uint64_t>(fd.get()), .name = name});
   }
   channel_.queue(Message{.type = MessageType::kHeld});
+  VXS_CRASH_POINT("supervisor-held");
 }
 
 /// The daemon ended, and left everything ready for another program.
@@ -38,6 +41,7 @@ void Supervisor::hand_over() {
   const HandOver order = *std::exchange(hand_over_, std::nullopt);
   const auto find_kept = [this](const std::string& name) { return find(name); };
   spdlog::info("supervisor: becoming {}", order.file);
+  VXS_CRASH_POINT("supervisor-becoming");
   if (manager_.active()) {
     // It is not the program that tells of itself any more, and nobody else may hold its clients.
     for (const auto& [name, fd] : kept_) manager_.remove(name);
@@ -48,10 +52,15 @@ void Supervisor::hand_over() {
           "their end until the service does",
           order.file);
     }
+    VXS_CRASH_POINT("supervisor-let-go");
   }
   const auto error = become(order, find_kept);
+  VXS_CRASH_POINT("supervisor-not-become");
   spdlog::error("supervisor: {}; starting the daemon again", error.text);
   for (const auto& [name, fd] : kept_) manager_.store(name);
+  if (manager_.watchdog() > 0us) {
+    manager_.say("WATCHDOG_USEC=" + std::to_string(manager_.watchdog().count()));
+  }
   backoff_ = 0ms;
   retry_later();
 }

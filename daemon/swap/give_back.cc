@@ -9,6 +9,7 @@
 #include "daemon/core/connection.hh"
 #include "daemon/core/live_update_words.hh"
 #include "daemon/swap/take_over.hh"
+#include "store/crash_point.hh"
 #include "store/journal/format.hh"
 
 namespace vxs::swap {
@@ -166,7 +167,9 @@ StartResult<store::migration::Exported> write_stream(const Estate& estate) {
                                                    return written.has_value();
                                                  });
   if (!exported) return start_error(written ? exported.error().message : written.error().what);
+  VXS_CRASH_POINT("swap-stream-written");
   if (const auto finished = file.finish(); !finished) return start_error(finished.error().what);
+  VXS_CRASH_POINT("swap-stream-named");
   return std::move(*exported);
 }
 

@@ -21,6 +21,7 @@
 #include "daemon/supervisor/message.hh"
 #include "daemon/swap/left_behind.hh"
 #include "daemon/swap/slot_stream.hh"
+#include "store/crash_point.hh"
 #include "store/history/history_writer.hh"
 #include "store/journal/checkpoint.hh"
 #include "store/journal/load_state.hh"
@@ -64,9 +65,13 @@ class TakeOver {
     if (auto locked = lock(); !locked) return tl::unexpected(locked.error());
     look_at_old_journal();
     if (auto read = read_stream(*stream); !read) return tl::unexpected(read.error());
+    VXS_CRASH_POINT("take-over-stream-read");
     if (auto filled = fill_area(); !filled) return tl::unexpected(filled.error());
+    VXS_CRASH_POINT("take-over-area-filled");
     if (auto written = write_state(); !written) return tl::unexpected(written.error());
+    VXS_CRASH_POINT("take-over-state-written");
     keep_descriptors();
+    VXS_CRASH_POINT("take-over-descriptors-kept");
     return std::move(out_);
   }
 

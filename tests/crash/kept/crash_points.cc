@@ -32,6 +32,8 @@ const std::map<std::string, When, std::less<>> kWhens{
     {"update", When::kUpdate},
     {"trial", When::kTrial},
     {"outcome", When::kOutcome},
+    {"give-back", When::kGiveBack},
+    {"take-over", When::kTakeOver},
     {"restart", When::kRestart},
     {"ahead", When::kAhead},
     {"child", When::kChild},
@@ -40,7 +42,8 @@ const std::map<std::string, When, std::less<>> kWhens{
     {"supervisor-update", When::kSupervisorUpdate},
     {"supervisor-trial", When::kSupervisorTrial},
     {"supervisor-alone", When::kSupervisorAlone},
-    {"supervisor-managed", When::kSupervisorManaged}};
+    {"supervisor-managed", When::kSupervisorManaged},
+    {"supervisor-swap", When::kSupervisorSwap}};
 
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);

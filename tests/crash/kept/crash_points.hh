@@ -37,6 +37,9 @@ struct ListedPoint {
     kUpdate,     // the old program of a live update
     kTrial,      // the new one, until it has taken over
     kOutcome,    // it, afterwards
+    // Hot swap (tests/daemon/swap).
+    kGiveBack,  // the daemon that hands over to a C daemon
+    kTakeOver,  // the process that was a C daemon
     // Of the supervisor, while a daemon
     kSupervisorServing,
     kSupervisorStart,    // starts
@@ -44,6 +47,7 @@ struct ListedPoint {
     kSupervisorTrial,    // is that new program
     kSupervisorAlone,    // is not there: for the supervisor's own death
     kSupervisorManaged,  // the same, with a service manager
+    kSupervisorSwap,     // hands over to a C daemon: for the supervisor's own death
     kChild,              // of a child that is not the daemon yet
   };
   std::string name;

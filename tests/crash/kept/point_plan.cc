@@ -69,8 +69,10 @@ std::vector<PointStep> steps_for(const Options& options) {
     // The supervisor's own death ends the connections of this soak (manager_test.cc).
     const bool alone =
         point.when == When::kSupervisorAlone || point.when == When::kSupervisorManaged;
-    return alone || (point.journal == "disk" && !disk) || (point.journal == "mapped" && !mapped) ||
-           (of_rings && options.guests == 0);
+    const bool of_swap = point.when == When::kGiveBack || point.when == When::kTakeOver ||
+                         point.when == When::kSupervisorSwap;  // there is no C daemon here
+    return alone || of_swap || (point.journal == "disk" && !disk) ||
+           (point.journal == "mapped" && !mapped) || (of_rings && options.guests == 0);
   });
   std::vector<PointStep> steps;
   for (const ListedPoint& point : points) {

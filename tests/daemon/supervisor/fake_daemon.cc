@@ -147,9 +147,10 @@ class FakeDaemon {
     if (packet.ask == Ask::kHangUp) return end(name);
     if (packet.ask == Ask::kSwap) {
       const bool swapped =
-          keeper_->hold() &&
-          keeper_->hand_over({.file = packet.value == 1 ? "/bin/sleep" : "/nonexistent",
-                              .arguments = {"sleep", "60"}});
+          keeper_->hold() && keeper_->hand_over({.file = packet.value == 1   ? "/bin/sleep"
+                                                         : packet.value == 2 ? "no path"
+                                                                             : "/nonexistent",
+                                                 .arguments = {"sleep", "60"}});
       ::_exit(swapped ? 0 : 1);
     }
     if (packet.ask == Ask::kUpdate) {

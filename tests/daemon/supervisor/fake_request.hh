@@ -28,11 +28,12 @@ enum class Ask : std::uint32_t {
   kPending,      // 1 while something for the supervisor is queued
   kExec,         // names another program, with value seconds for it, and goes on; answers 1 if well
   kExecAhead,    // the same, to be started beside it; answers 1 if well
-  kUpdate,       // names itself (1), which takes over at once, or a program that fails (0), and ends
-                 // to make room for it; no answer
-  kWords,        // how many bytes its command line has
-  kHangUp,       // ends this connection, as a daemon does; no answer
-  kSwap,         // hands over to another program, that sleeps (1) or is not there (0); no answer
+  kUpdate,  // names itself (1), which takes over at once, or a program that fails (0), and ends
+            // to make room for it; no answer
+  kWords,   // how many bytes its command line has
+  kHangUp,  // ends this connection, as a daemon does; no answer
+  kSwap,    // hands over to another program, that sleeps (1), is not there (0), or with an
+            // order that cannot be read (2); no answer
 };
 
 /// One request, and its answer: same ask, same sequence, the value asked for.

@@ -268,6 +268,20 @@ TEST_F(SupervisorUnderSystemd, AHotSwapThatFailsStoresEverythingAgain) {
   EXPECT_TRUE(store_has(3));
 }
 
+// Systemd was told not to watch the program that was to follow.
+TEST_F(SupervisorUnderSystemd, Bug_AHotSwapThatFailsLeavesTheWatchdogOff) {
+  Supervised supervised(launch({{"WATCHDOG_USEC", "60000000"}}));
+  Client client(supervised.socket());
+  ASSERT_EQ(client.ask(Ask::kPing, 1), 1U);
+  client.send(Ask::kSwap, 0);
+  ASSERT_TRUE(eventually([&] { return said("WATCHDOG_USEC=60000000") == 1; }));
+  const auto told = [&](const std::string& state) {
+    return std::find(systemd_.states.begin(), systemd_.states.end(), state);
+  };
+  EXPECT_LT(told("WATCHDOG_USEC=0"), told("WATCHDOG_USEC=60000000"));
+  EXPECT_EQ(said("WATCHDOG_USEC=0"), 1);
+}
+
 TEST_F(SupervisorUnderSystemd, TheWatchdogIsToldBySupervisorAndDaemonIsWatchedByIt) {
   Supervised supervised(launch({{"WATCHDOG_USEC", "2000000"}}));
   Client client(supervised.socket());

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -122,6 +124,77 @@ TEST_F(RealDaemonUnderSystemd, ClientsDoNotNoticeThatTheSupervisorDiesAtAnyNamed
     if (point == "manager-told") {
       EXPECT_EQ(newcomer->reply().req_id, 9U);
     }
+  }
+}
+
+class HotSwapUnderSystemd : public RealDaemonUnderSystemd {
+ protected:
+  void SetUp() override { supervised_ = std::make_unique<Supervised>(launch()); }
+
+  // `live-update` to a program that is no vxenstored; the supervisor dies at the point.
+  void die_in_swap(const std::string& point, WireClient& leads) {
+    const bool runs = point != "supervisor-not-become";
+    const std::string file = dir_.path() + (runs ? "/other" : "/garbage");
+    std::ofstream(file) << (runs ? "#!/bin/sh\nexec sleep 60\n"
+                                 : "\x7f"
+                                   "ELF, or so it says");
+    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+    ASSERT_TRUE(supervised_->die_at(point));
+    leads.send(
+        {.type = 0, .req_id = 1, .tx_id = 0, .payload = zstrings({"live-update", "-f", file})});
+    leads.send({.type = 0, .req_id = 2, .tx_id = 0, .payload = zstrings({"live-update", "-s"})});
+    std::optional<int> status;
+    ASSERT_TRUE(eventually([&] {
+      (void)systemd_.read();  // or it would wait for that
+      status = supervised_->wait(milliseconds(1));
+      return status.has_value();
+    }));
+    ASSERT_TRUE(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTRAP);
+    (void)systemd_.read();
+    supervised_->start_again(launch());
+  }
+};
+
+TEST_F(HotSwapUnderSystemd, NobodyIsLostWhenTheSupervisorDiesAtAStepOfAHotSwap) {
+  const auto one = client();
+  ASSERT_EQ(one->call(support::kWatch, zstrings({"/w", "t"})).error(), "");
+  ASSERT_EQ(one->drain().size(), 1U);
+  for (const std::string point : {"supervisor-hold-read", "supervisor-held",
+                                  "supervisor-hand-over-read", "supervisor-becoming"}) {
+    SCOPED_TRACE(point);
+    const auto leads = client();
+    ASSERT_EQ(one->call(support::kWrite, zstrings({"/w"}) + point).error(), "");
+    die_in_swap(point, *leads);
+    if (HasFatalFailure()) return;
+    EXPECT_EQ(leads->reply(milliseconds(30'000)).req_id, 1U);
+    const auto said = leads->reply(milliseconds(30'000));
+    EXPECT_EQ(said.req_id, 2U);
+    EXPECT_NE(said.payload, zstrings({"OK"}));
+    EXPECT_EQ(leads->call(support::kGetDomainPath, zstrings({"2"})).error(), "");
+    EXPECT_EQ(one->call(support::kRead, zstrings({"/w"})).payload, point);
+    EXPECT_FALSE(one->drain().empty());
+    EXPECT_FALSE(one->receive(milliseconds(0)).has_value()) << "one reply too many";
+  }
+}
+
+// Who is to become another program has let go of what the service manager has.
+TEST_F(HotSwapUnderSystemd, ConnectionsEndAndTheStateStaysWhenItHadLetGoOfThem) {
+  for (const std::string point : {"supervisor-let-go", "supervisor-undressed",
+                                  "supervisor-not-become", "supervisor-renamed"}) {
+    SCOPED_TRACE(point);
+    const auto one = client();
+    const auto leads = client();
+    ASSERT_EQ(one->call(support::kWrite, zstrings({"/w"}) + point).error(), "");
+    die_in_swap(point, *leads);
+    if (HasFatalFailure()) return;
+    EXPECT_TRUE(one->closed_by_peer(milliseconds(30'000)));
+    const auto found = client()->call(support::kRead, zstrings({"/w"}));
+    if (point != "supervisor-renamed") {
+      EXPECT_EQ(found.payload, point);
+      continue;
+    }
+    EXPECT_EQ(found.error(), "ENOENT");
+    EXPECT_TRUE(std::filesystem::exists(dir_.path() + "/state_dump"));
   }
 }
 

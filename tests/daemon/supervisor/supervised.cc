@@ -186,7 +186,8 @@ std::vector<std::string> points_of_supervisor(bool serving) {
   for (const auto& point :
        test::kept::listed_crash_points(env("VXS_SOURCE_DIR") + "/docs/crash-points.md")) {
     const bool theirs = point.when >= ListedPoint::When::kSupervisorServing &&
-                        point.when != ListedPoint::When::kChild;
+                        point.when != ListedPoint::When::kChild &&
+                        point.when != ListedPoint::When::kSupervisorSwap;
     if (theirs && (point.when == ListedPoint::When::kSupervisorServing) == serving) {
       names.push_back(point.name);
     }

@@ -67,7 +67,8 @@ class Supervised {
   std::optional<int> status_;
 };
 
-/// All points of the supervisor while a daemon serves, if `serving`; else all others.
+/// All points of the supervisor while a daemon serves, if `serving`; else all others but those of a
+/// hot swap.
 std::vector<std::string> points_of_supervisor(bool serving);
 
 /// One connection. All waiting ends with kPatience.

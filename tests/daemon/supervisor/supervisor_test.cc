@@ -323,6 +323,17 @@ std::string oom_file(pid_t pid) { return "/proc/" + std::to_string(pid) + "/oom_
 
 // launch-xenstore writes the score of the pid in the pid file, which is the supervisor's, when the
 // daemon runs already.
+// It ends with status 0, as one does that is not to be started again.
+TEST(Supervisor, Bug_ADaemonWhoseOrderToHandOverCannotBeReadIsStartedAgain) {
+  Supervised supervised;
+  Client client(supervised.socket());
+  Client other(supervised.socket());
+  ASSERT_EQ(client.ask(Ask::kPing, 1), 1U);
+  other.send(Ask::kSwap, 2);
+  ASSERT_TRUE(eventually([&] { return supervised.starts() == 2; }));
+  EXPECT_EQ(client.ask(Ask::kPing, 2), 2U);
+}
+
 TEST(Supervisor_I5, GivesItsLimitsToTheDaemonAlsoLater) {
   Supervised supervised;
   Client client(supervised.socket());

@@ -16,16 +16,26 @@ StockHost::StockHost() : stock_(support::StockDaemon::start_c(dir_.path(), "", m
 // One whose supervisor is killed starts another: everything that runs in our directory has to end.
 StockHost::~StockHost() {
   stock_.process().signal(SIGTERM);
-  if (stock_.process().wait(std::chrono::seconds(10))) return;
+  (void)stock_.process().wait(std::chrono::seconds(10));
+  for (int round = 0; round < 1000; ++round) {
+    const auto left = processes();
+    if (left.empty()) return;
+    for (const pid_t pid : left) ::kill(pid, SIGKILL);
+  }
+}
+
+std::vector<pid_t> StockHost::processes() const {
+  std::vector<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string pid = entry.path().filename().string();
     if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream file(entry.path() / "cmdline");
     const std::string command{std::istreambuf_iterator<char>(file), {}};
     if (command.find(dir_.path() + "/") != std::string::npos) {
-      ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
+      found.push_back(static_cast<pid_t>(std::stol(pid)));
     }
   }
+  return found;
 }
 
 std::string StockHost::our_binary() {

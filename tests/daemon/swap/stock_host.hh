@@ -2,6 +2,8 @@
 // back.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,12 @@ class StockHost {
   [[nodiscard]] std::string socket_path() const { return stock_.socket_path(); }
   // Of the process that everybody knows.
   [[nodiscard]] pid_t pid() const { return stock_.pid(); }
+  // Its wait status, once it ended.
+  std::optional<int> wait(std::chrono::milliseconds patience) {
+    return stock_.process().wait(patience);
+  }
+  // Whatever runs here: it, daemons below it, supervisors that followed.
+  [[nodiscard]] std::vector<pid_t> processes() const;
   // Everything both daemons printed.
   [[nodiscard]] std::string output() const;
   [[nodiscard]] std::string dir() const { return dir_.path(); }

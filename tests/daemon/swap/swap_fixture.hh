@@ -45,6 +45,7 @@ class SwapFixture : public testing::Test {
   [[nodiscard]] std::string output() const { return host_.output(); }
   [[nodiscard]] std::string dir() const { return host_.dir(); }
   [[nodiscard]] support::FakeMachine& machine() { return host_.machine(); }
+  [[nodiscard]] StockHost& host() { return host_; }
 
   static std::string write(support::FrameClient& client, std::string_view path,
                            std::string_view value, std::uint32_t tx = 0);
