@@ -121,6 +121,8 @@ class Daemon {
   void tell_checkpointer();
   [[nodiscard]] store::CheckpointMeta checkpoint_meta(Seq seq, bool clean);
   void wait_until_safe();
+  /// Tells the supervisor, where the loop does not run for a while.
+  void say_alive();
   void shut_down();
   void finish_rings();
   void keep_poison(const Connection& connection, const protocol::Header& header,
@@ -178,10 +180,12 @@ class Daemon {
   Seq history_newest_ = 0;
   /// The history is of another time: how many records it was not kept of.
   std::optional<std::uint64_t> history_not_kept_;
-  bool history_barred_ = false;   ///< at this start: the state has numbers that it has, too
-  bool renumbered_ = false;       ///< at this start, above what the history has
-  Seq checkpoint_seq_ = 0;        ///< of the newest checkpoint
-  std::size_t old_segments_ = 0;  ///< of earlier starts that no checkpoint of ours covers
+  bool history_barred_ = false;          ///< at this start: the state has numbers that it has, too
+  bool renumbered_ = false;              ///< at this start, above what the history has
+  Seq checkpoint_seq_ = 0;               ///< of the newest checkpoint
+  std::int64_t checkpoint_from_us_ = 0;  ///< none becomes due before
+  std::size_t old_segments_ = 0;         ///< of earlier starts that no checkpoint of ours covers
+  std::int64_t alive_due_us_ = 0;        ///< the next say_alive() that says it
   bool stopping_ = false;
   bool history_gap_said_ = false;
 };

@@ -208,9 +208,20 @@ void Daemon::wait_until_safe() {
   const auto until = clock_.monotonic_us() + kSyncPatienceUs;
   while (journal_->safe_seq() < journal_->last_seq() && !journal_->failing() &&
          clock_.monotonic_us() < until) {
+    say_alive();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   server_->journal_progressed();
+}
+
+// The unit lets the daemon be silent for 30 s, but an operator may say a second (--watchdog, or
+// WatchdogSec=): a disk that hangs is waited for longer, and who was killed for it would lose more.
+void Daemon::say_alive() {
+  if (keeper_ == nullptr || keeper_->alive_interval().count() == 0) return;
+  const auto now = clock_.monotonic_us();
+  if (now < alive_due_us_) return;
+  alive_due_us_ = now + keeper_->alive_interval().count();
+  keeper_->alive();
 }
 
 // What is half in a ring and half here ends with the process, and a guest does not ask again.

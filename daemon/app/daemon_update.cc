@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "daemon/app/daemon.hh"
 #include "daemon/app/initial_tree.hh"
@@ -211,6 +210,7 @@ std::optional<std::string> Daemon::come_to_rest() {
   sockets_->drain();
   while ((sockets_->has_backlog() || (rings_ && rings_->has_backlog())) &&
          clock_.monotonic_us() < until) {
+    say_alive();
     sockets_->serve_backlog();
     if (rings_) rings_->serve_backlog();
     server_->end_of_pass();
@@ -229,7 +229,7 @@ std::optional<std::string> Daemon::come_to_rest() {
   }
   if (history_) {
     // What it does not get to now it reads from the journal one day.
-    history_->stop(kHistoryMs, [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
+    history_->stop(kHistoryMs, [this] { say_alive(); });
   }
   return std::nullopt;
 }

@@ -104,11 +104,14 @@ ssize_t pwrite64(int fd, const void* bytes, size_t size, off_t offset) {
 
 int fdatasync(int fd) {
   static auto* const next = real<int(int)>("fdatasync");
-  switch (due(fd, {DiskFaultKind::kSyncFails, DiskFaultKind::kDieBeforeSync,
-                   DiskFaultKind::kDieAfterSync})) {
+  switch (due(fd, {DiskFaultKind::kSyncFails, DiskFaultKind::kSyncHangs,
+                   DiskFaultKind::kDieBeforeSync, DiskFaultKind::kDieAfterSync})) {
     case DiskFaultKind::kSyncFails:
       errno = EIO;
       return -1;
+    case DiskFaultKind::kSyncHangs:
+      while (disk()->kind.load() == DiskFaultKind::kSyncHangs) (void)::usleep(1000);
+      return next(fd);
     case DiskFaultKind::kDieBeforeSync:
       die();
     case DiskFaultKind::kDieAfterSync:

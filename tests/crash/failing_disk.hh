@@ -14,6 +14,7 @@ enum class DiskFaultKind : std::uint32_t {
   kWriteFails,  // writes: EIO
   kTornWrite,   // writes: half of the bytes, then EIO
   kSyncFails,   // fdatasync: EIO
+  kSyncHangs,   // fdatasync: does not return as long
   // The process dies, and what comes after it meets `next`:
   kDieInWrite,  // half of the bytes were written
   kDieAfterWrite,

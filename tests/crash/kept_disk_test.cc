@@ -3,11 +3,13 @@
 // refused is not, and they go on when the disk does.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -182,6 +184,7 @@ class FailingDiskTest : public KeptDisk {
     how.env["LD_PRELOAD"] =
         support::required_env("VXS_BUILD_DIR") + "/tests/crash/libfailing_disk.so";
     how.env["FAILING_DISK"] = page_file_;
+    how.wrapper = of_supervisor();
     process_ = std::make_unique<SupervisedDaemon>(how);
     connect();
   }
@@ -190,6 +193,7 @@ class FailingDiskTest : public KeptDisk {
     KeptDisk::TearDown();
     if (disk_ != nullptr) ::munmap(disk_, sizeof(FailingDisk));
   }
+  [[nodiscard]] virtual std::vector<std::string> of_supervisor() const { return {}; }
   void set(DiskFaultKind kind, DiskFaultKind next, int calls) {
     disk_->struck = 0;
     disk_->calls_left = calls;
@@ -251,6 +255,40 @@ TEST_P(FailingDiskTest, ATornWriteBeforeTheDeathAndADiskThatStaysBadAfterIt) {
   EXPECT_GT(struck_, 0U);
 }
 
+// --- a disk that hangs -----------------------------------------------------------
+
+class HangingDiskTest : public FailingDiskTest {
+ protected:
+  [[nodiscard]] std::vector<std::string> of_supervisor() const override {
+    return {"--watchdog", "1800"};
+  }
+  [[nodiscard]] bool says(const std::string& sentence) const {
+    return process_->output().find(sentence) != std::string::npos;
+  }
+};
+
+// Two seconds it waits for the disk at a stop, before a live update and before a hot swap. Whoever
+// watches it more closely killed it for that.
+TEST_P(HangingDiskTest, Bug_ADaemonThatWaitsForTheDiskIsNotKilledForItsSilence) {
+  set(DiskFaultKind::kSyncHangs, DiskFaultKind::kNone, 0);
+  send_all(1);
+  const auto until = Clock::now() + 30s;
+  while (disk_->struck == 0) {
+    ASSERT_LT(Clock::now(), until);
+    std::this_thread::sleep_for(5ms);
+  }
+  process_->process().signal(SIGTERM);
+  while (!says("the last records did not become safe") && !says("the daemon hangs")) {
+    ASSERT_LT(Clock::now(), until);
+    std::this_thread::sleep_for(5ms);
+  }
+  disk_->kind = DiskFaultKind::kNone;
+  EXPECT_FALSE(says("the daemon hangs"));
+  EXPECT_EQ(process_->process().wait(20s), std::optional<int>(0));
+}
+
+INSTANTIATE_TEST_SUITE_P(Durability, HangingDiskTest, testing::Values("disk"),
+                         [](const auto& one) { return std::string(one.param); });
 INSTANTIATE_TEST_SUITE_P(Durability, KeptDisk, testing::Values("process", "disk"),
                          [](const auto& one) { return std::string(one.param); });
 INSTANTIATE_TEST_SUITE_P(Durability, FailingDiskTest, testing::Values("process", "disk"),

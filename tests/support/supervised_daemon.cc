@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "tests/support/daemon_ready.hh"
 
@@ -23,7 +24,10 @@ constexpr int kLooks = 5000;
 VxenstoredOptions below_supervisor(VxenstoredOptions options, milliseconds backoff_max) {
   const std::string program = required_env("VXS_BUILD_DIR") + "/daemon/vxenstored-supervise";
   require_program(program, "ninja vxenstored-supervise");
-  options.wrapper = {program, "--backoff-max", std::to_string(backoff_max.count()), "--"};
+  std::vector<std::string> command{program, "--backoff-max", std::to_string(backoff_max.count())};
+  command.insert(command.end(), options.wrapper.begin(), options.wrapper.end());
+  command.emplace_back("--");
+  options.wrapper = std::move(command);
   return options;
 }
 

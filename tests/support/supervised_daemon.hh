@@ -12,7 +12,8 @@ namespace vxs::support {
 // Its pid() is the supervisor's.
 class SupervisedDaemon : public VxenstoredProcess {
  public:
-  // As VxenstoredProcess, with its wrapper taken. `backoff_max`: the longest wait before a restart.
+  // As VxenstoredProcess, but that the wrapper is more options of the supervisor. `backoff_max`:
+  // the longest wait before a restart.
   explicit SupervisedDaemon(VxenstoredOptions options = {},
                             std::chrono::milliseconds backoff_max = std::chrono::milliseconds(20));
   // end().
