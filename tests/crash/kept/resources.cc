@@ -47,6 +47,21 @@ std::size_t files_of(pid_t pid, const std::string& part) {
   return count;
 }
 
+bool sleeps(pid_t pid, const std::string& thread) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at("/proc/" + std::to_string(pid) + "/task", error), end;
+       !error && at != end; at.increment(error)) {
+    std::ifstream status(at->path() / "status");
+    std::string key, value;
+    bool named = false;
+    while (status >> key && std::getline(status >> std::ws, value)) {
+      if (key == "Name:") named = value == thread;
+      if (key == "State:" && named) return value.starts_with('S');
+    }
+  }
+  return false;
+}
+
 std::int64_t wire_area_kb(pid_t supervisor) {
   std::error_code error;
   for (std::filesystem::directory_iterator at("/proc/" + std::to_string(supervisor) + "/fd", error),
@@ -62,15 +77,8 @@ std::int64_t wire_area_kb(pid_t supervisor) {
 }
 
 std::string Growth::add(Held held, std::size_t clients) {
-  const std::string text = judge(held, clients);
   held.descriptors -= static_cast<std::int64_t>(clients);
   samples_.push_back(held);
-  return text;
-}
-
-std::string Growth::judge(Held held, std::size_t clients) const {
-  if (samples_.empty()) return "";
-  held.descriptors -= static_cast<std::int64_t>(clients);
   const Held& first = samples_.front();
   const auto grew = [&](const char* what, std::int64_t before, std::int64_t now,
                         std::int64_t slack) -> std::string {

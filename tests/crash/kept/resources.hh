@@ -20,6 +20,9 @@ struct Held {
 // Files below a directory whose path has `part` that the process has open or mapped.
 std::size_t files_of(pid_t pid, const std::string& part);
 
+// The thread of that name waits for something, which is not the disk.
+bool sleeps(pid_t pid, const std::string& thread);
+
 // What the wire area takes that a supervisor keeps; 0 without one.
 std::int64_t wire_area_kb(pid_t supervisor);
 
@@ -34,8 +37,6 @@ class Growth {
 
   // `clients`: descriptors that are connections, not counted. "" or what grew.
   std::string add(Held held, std::size_t clients);
-  // What add() would say.
-  [[nodiscard]] std::string judge(Held held, std::size_t clients) const;
   // "descriptors 12..14 besides connections, mappings 60..61, RSS 9.1..9.3 MB (5 samples)"
   [[nodiscard]] std::string summary() const;
 

@@ -195,8 +195,10 @@ void Soak::let_history_rest() {
     std::this_thread::sleep_for(milliseconds(50));
   }
   std::this_thread::sleep_for(kHistoryRests);
-  // On a busy machine it may still be joining packs.
-  while (files_of(host_.daemon().pid(), "/history.git/objects/") != 0) {
+  // On a busy machine it may still be joining packs, or have closed them and not yet given back
+  // what it took.
+  const pid_t pid = host_.daemon().pid();
+  while (files_of(pid, "/history.git/objects/") != 0 || !sleeps(pid, "vxs-history")) {
     if (Clock::now() - begin > 2 * crowd_->board().patience) {
       throw Violation("the history does not come to rest");
     }
@@ -207,16 +209,8 @@ void Soak::let_history_rest() {
 void Soak::sample_resources() {
   const std::size_t clients =
       crowd_->connected() + (killer_->connected() ? 1 : 0) + (toolstack_ ? 1 : 0);
-  const Time begin = Clock::now();
-  const auto add = [&](Growth& growth, pid_t pid) {
-    auto held = held_by(pid);
-    // History joins packs when it has caught up, some eight of them at once, and on a busy machine
-    // that may go on now. What was forgotten stays.
-    while (held && !growth.judge(*held, clients).empty() &&
-           Clock::now() - begin < crowd_->board().patience) {
-      std::this_thread::sleep_for(milliseconds(50));
-      held = held_by(pid);
-    }
+  const auto add = [clients](Growth& growth, pid_t pid) {
+    const auto held = held_by(pid);
     if (!held) throw std::runtime_error("no process " + std::to_string(pid));
     if (const auto text = growth.add(*held, clients); !text.empty()) throw Violation(text);
   };
