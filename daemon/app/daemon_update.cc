@@ -94,13 +94,8 @@ tl::expected<void, std::string> Daemon::confirm_update(const store::Tree& tree,
 /// since: what the old one did to rings is in the records behind the checkpoint.
 void Daemon::trust_ahead(std::span<const DomainInfo> now, const store::RecoveryReport& report) {
   if (report.checkpoint_seq != ahead_->seq) return;  // who knows what is between the two
-  const auto unchanged = [&](DomId domid) {
-    const auto then = ahead_->domains.find(domid);
-    const auto is = report.system.domains.find(domid);
-    return !ahead_->touched.contains(domid) && then != ahead_->domains.end() &&
-           is != report.system.domains.end() && then->second == is->second;
-  };
-  hypervisor_->trust_ahead(now, unchanged, ahead_->touched.empty());
+  const auto unchanged = [&](DomId domid) { return !ahead_->begun.contains(domid); };
+  hypervisor_->trust_ahead(now, unchanged, ahead_->begun.empty());
 }
 
 /// The requester of the update is answered by this process, if it still waits.

@@ -16,8 +16,8 @@ void StateAhead::load(const config::Config& config, bool xen_present) {
   if (!checkpoint) return;
   hash = checkpoint->tree.state_hash();
   seq = checkpoint->meta.seq;
-  domains = checkpoint->system.domains;
   watches = std::make_unique<WatchesAhead>(checkpoint->system);
+  const auto& domains = checkpoint->system.domains;
   if (xen_present) {
     std::vector<DomId> introduced;
     for (const auto& [domid, domain] : domains) {
@@ -25,30 +25,24 @@ void StateAhead::load(const config::Config& config, bool xen_present) {
     }
     xen = XenAhead::look(introduced);
   }
-  make_room();
+  make_room(domains.size());
 }
 
 void StateAhead::note(const store::Record& record) {
   const auto* const state = std::get_if<store::StateRecord>(&record);
   if (state == nullptr || seq == 0) return;
-  if (const auto* known = std::get_if<store::DomainKnown>(&state->change)) {
-    touched.insert(known->domid);
-  }
   if (const auto* introduced = std::get_if<store::DomainIntroduced>(&state->change)) {
-    touched.insert(introduced->domid);
-  }
-  if (const auto* gone = std::get_if<store::DomainGone>(&state->change)) {
-    touched.insert(gone->domid);
+    begun.insert(introduced->domid);
   }
 }
 
 /// Memory for what guests will take has its pages then: the kernel's part of taking it is a fifth
 /// of the time in which they are served again.
-void StateAhead::make_room() {
+void StateAhead::make_room(std::size_t domains) {
   constexpr std::size_t kBlock = std::size_t{64} << 10;  // of the heap, not mapped
   constexpr std::size_t kPerDomain = 4096;
   constexpr std::size_t kMost = std::size_t{64} << 20;
-  const std::size_t bytes = domains.size() * kPerDomain;
+  const std::size_t bytes = domains * kPerDomain;
   std::vector<std::unique_ptr<char[]>> blocks(std::min(bytes, kMost) / kBlock);
   for (auto& block : blocks) block = std::make_unique<char[]>(kBlock);
   border_ = std::make_unique<char[]>(kBlock);

@@ -2,8 +2,8 @@
 // the old one still serves (docs/design.md, "Live update").
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,7 +14,6 @@
 #include "store/journal/open_from.hh"
 #include "store/perm_set.hh"
 #include "store/record.hh"
-#include "store/system_state.hh"
 #include "store/tree.hh"
 
 namespace vxs::daemon {
@@ -25,21 +24,21 @@ struct StateAhead {
   store::TreeStats stats;
   /// Of load(); nothing: none could be read, and recovery will say why.
   std::optional<store::LoadedCheckpoint> checkpoint;
-  std::uint64_t hash = 0;                                    ///< of its tree
-  Seq seq = 0;                                               ///< its; 0: there is none
-  std::map<DomId, store::SystemState::DomainState> domains;  ///< as it has them
-  std::unique_ptr<WatchesAhead> watches;                     ///< its; goes to the Server
-  std::unique_ptr<XenAhead> xen;                             ///< goes to XenHypervisor
+  std::uint64_t hash = 0;                 ///< of its tree
+  Seq seq = 0;                            ///< its; 0: there is none
+  std::unique_ptr<WatchesAhead> watches;  ///< its; goes to the Server
+  std::unique_ptr<XenAhead> xen;          ///< goes to XenHypervisor
 
-  /// Whose rings began, or whose lives began or ended, after the checkpoint.
-  std::set<DomId> touched;
+  /// Whose rings began after the checkpoint. Only that makes wrong what was looked up ahead: what
+  /// ended since is asked for by nobody.
+  std::set<DomId> begun;
   void note(const store::Record& record);
 
   /// Reads the newest checkpoint, looks at Xen, if it is there, and changes nothing.
   void load(const config::Config& config, bool xen_present);
 
  private:
-  void make_room();
+  void make_room(std::size_t domains);
   std::unique_ptr<char[]> border_;  ///< of the room, so that it is not given back
 };
 

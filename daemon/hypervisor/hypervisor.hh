@@ -76,8 +76,8 @@ class Hypervisor {
   virtual void drop_unclaimed() {}
   /// Of what was mapped and looked up before this program had its turn that of use which is true
   /// still: pages of domains that are in `now` the lives they were then, and whose rings the last
-  /// daemon has not begun or ended since (`unchanged`); event channels if `channels` says that it
-  /// has bound and unbound none.
+  /// daemon has not begun since (`unchanged`); event channels if `channels` says that it has begun
+  /// none at all.
   virtual void trust_ahead([[maybe_unused]] std::span<const DomainInfo> now,
                            [[maybe_unused]] const std::function<bool(DomId)>& unchanged,
                            [[maybe_unused]] bool channels) {}

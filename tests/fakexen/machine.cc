@@ -122,16 +122,20 @@ Result<Domain> Machine::create_domain(uint32_t domid, const Uuid& handle, bool h
   domain.handle = handle;
   domain.shutdown = domain.reason = domain.dying = 0;
   domain.has_ring = has_ring ? 1 : 0;
-  domain.page = state_->next_page;
-  state_->next_page = state_->next_page % (kPages - 1) + 1;
   domain.mappers = {};
   domain.ports = {};
   domain.used = 1;
   state_->slot_of[domid] = index + 1;
-  fallocate(pages_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-            static_cast<off_t>(domain.page) * static_cast<off_t>(kPageSize), kPageSize);
+  give_page(domain);
   connect_kernel(domain);
   return view(domain);
+}
+
+void Machine::give_page(DomainState& domain) {
+  domain.page = state_->next_page;
+  state_->next_page = state_->next_page % (kPages - 1) + 1;
+  fallocate(pages_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+            static_cast<off_t>(domain.page) * static_cast<off_t>(kPageSize), kPageSize);
 }
 
 Machine::Delivery Machine::connect_kernel(DomainState& domain) {
@@ -255,6 +259,14 @@ Result<void*> Machine::map_page(uint32_t domid, bool tracked) {
            static_cast<off_t>(place) * static_cast<off_t>(kPageSize));
   if (page == MAP_FAILED) return tl::unexpected(errno);
   return page;
+}
+
+Result<void> Machine::move_page(uint32_t domid) {
+  const Lock lock(*state_);
+  DomainState* domain = find(domid);
+  if (domain == nullptr || domain->page == kStorePage) return tl::unexpected(ESRCH);
+  give_page(*domain);
+  return {};
 }
 
 Result<void> Machine::set_granted(uint32_t domid, bool granted) {

@@ -91,6 +91,8 @@ class Machine {
   /// Maps grant 1 into this process; EINVAL as the grant device says where there is none. While a
   /// `tracked` mapping lasts, the domain cannot go completely. dom0's page: domid 0.
   Result<void*> map_page(uint32_t domid, bool tracked);
+  /// Grant 1 is another page from now on, of zeros; mappings of the one before stay. ESRCH.
+  Result<void> move_page(uint32_t domid);
   /// Takes grant 1 back, or gives it again: map_page() fails meanwhile, mappings stay. ESRCH.
   Result<void> set_granted(uint32_t domid, bool granted);
   /// Ends a mapping; `tracked_domid` names the domain it kept.
@@ -143,6 +145,7 @@ class Machine {
   };
 
   void initialise();
+  void give_page(DomainState& domain);
   DomainState* find(uint32_t domid);
   /// Where the program with this handle runs.
   DomainState& home(uint32_t handle);

@@ -122,6 +122,15 @@ void FakeGuest::start_over() {
   forget_input();
 }
 
+void FakeGuest::move_page() {
+  if (const auto moved = machine_->move_page(domain_.domid); !moved) {
+    throw std::system_error(moved.error(), std::generic_category(), "move_page");
+  }
+  void* const page = mapped(*machine_, domain_.domid);
+  machine_->unmap_page(page_.bytes(), std::nullopt);
+  page_ = GuestPage(page);
+}
+
 bool FakeGuest::becomes(GuestPage::Field field, uint32_t value, milliseconds timeout) {
   const auto deadline = steady_clock::now() + timeout;
   while (page_.get(field) != value) {

@@ -35,6 +35,10 @@ class FakeGuest : public FrameClient {
   // After a new introduction, a soft reset: the new port, nothing half received.
   void start_over();
 
+  // It has another ring page from now on, and so has grant 1: who maps the one before does not hear
+  // of it any more. Throws std::system_error.
+  void move_page();
+
   // Whether a field has a value, or gets it within `timeout`.
   bool becomes(GuestPage::Field field, uint32_t value,
                std::chrono::milliseconds timeout = std::chrono::seconds(5));

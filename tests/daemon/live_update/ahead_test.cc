@@ -140,7 +140,7 @@ TEST_F(LiveUpdateAhead, H5_WatchesThatCameAndWent) {
               ElementsAre("/local/domain/1/b", "/local/domain/2/a"));
 }
 
-// Each gets the port that was the other's.
+// Each gets the port that was the other's, and comes with another page.
 TEST_F(LiveUpdateAhead, F2_DomainsThatWereReleasedAndIntroducedAgain) {
   FakeGuest& one = add(1);
   FakeGuest& two = add(2);
@@ -150,6 +150,7 @@ TEST_F(LiveUpdateAhead, F2_DomainsThatWereReleasedAndIntroducedAgain) {
   release(1);
   release(2);
   for (FakeGuest* const guest : {&two, &one}) {
+    guest->move_page();
     introduce(*guest);
     guest->start_over();
   }
@@ -168,6 +169,7 @@ TEST_F(LiveUpdateAhead, F2_DomainsThatWereReleasedAndIntroducedAgain) {
   EXPECT_EQ(bound(), before);
 }
 
+// Page and port of a domain that stays introduced are of use as they were found, or asked for anew.
 TEST_F(LiveUpdateAhead, F3_ADomainThatWasResetAndIntroducedAgain) {
   FakeGuest& guest = add(1);
   FakeGuest& other = add(2);
@@ -195,10 +197,13 @@ TEST_F(LiveUpdateAhead, F1_ADomainThatCame) {
   EXPECT_EQ(bound(), before + 1);
 }
 
-// The page that the new program has mapped must not keep it.
+// The page that the new program has mapped must not keep it, nor that of a ring that it does not
+// serve, since nothing listens at the port.
 TEST_F(LiveUpdateAhead, F9_ADomainThatDied) {
   add(1);
   FakeGuest& other = add(2);
+  add(3);
+  EXPECT_EQ(dom0_.call(support::kIntroduce, zstrings({"3", "0", "77"})).error(), "");
   watch(dom0_, "@releaseDomain");
   const int before = bound();
   prepare();
@@ -207,6 +212,9 @@ TEST_F(LiveUpdateAhead, F9_ADomainThatDied) {
   EXPECT_TRUE(eventually([&] { return read(dom0_, "/local/domain/1") == "ENOENT"; }));
   go_on();
   EXPECT_TRUE(machine_.gone(1));
+  guests_.erase(3);
+  machine_.destroy(3);
+  EXPECT_TRUE(machine_.gone(3));
   EXPECT_EQ(write(other, "mine", "v"), "");
   EXPECT_EQ(bound(), before - 1);
 }
