@@ -1,4 +1,6 @@
 // What the writer keeps in memory, and that it makes no difference to what it writes.
+#include <malloc.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <random>
@@ -111,6 +113,36 @@ TEST_F(HistoryMemoryTest, ASnapshotIsStreamedAndIsTheSameCommit) {
   EXPECT_EQ(complaints(repository), "");
   EXPECT_EQ(image_of_commit(repository, "main"), image_of(scenario.tree()));
 }
+
+#if !defined(VXS_ASAN) && !defined(VXS_TSAN)  // whose heaps say nothing of themselves
+// The values of a commit's message are kept for the next one, which shows what it replaced.
+TEST_F(HistoryMemoryTest, ValuesThatWereShownAreLetGoAtRest) {
+  constexpr int kValues = 8000;  // of 128 bytes each, with all there is about them
+  constexpr std::size_t kSlack = 256U << 10U;
+  scenario.keep_versions = false;
+  scenario.write("/a", "first");
+  for (const std::string name : {"the one value, ", "the other one, "}) {
+    std::vector<OwnedChange> changes;
+    for (int i = 0; i < kValues; ++i) {
+      changes.push_back({.kind = store::ChangeKind::kWrite,
+                         .path = "/a",
+                         .value = name + std::to_string(10'000 + i) + std::string(20, '.'),
+                         .perms = {}});
+    }
+    scenario.commit(std::move(changes), store::CommitKind::kTransaction);
+  }
+  const auto at_rest = [&] {
+    add(scenario.records()[added++]);
+    publish();
+    writer->rest();
+    const auto heap = ::mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+  };
+  (void)at_rest();
+  const std::size_t before = at_rest();  // what one such record leaves
+  EXPECT_LT(at_rest(), before + kSlack);
+}
+#endif
 
 // Every operation of publishing a streamed pack fails in turn; then a new writer goes on, as in
 // the daemon.
