@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <cerrno>
+#include <new>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -60,17 +61,16 @@ void Checkpointer::begin_thread(store::CheckpointMeta meta) {
   const process::SignalsBlocked blocked;
   try {
     thread_ = std::thread([this, meta = std::move(meta)] {
-      auto result = write(meta);
+      (void)pthread_setname_np(pthread_self(), "vxs-checkpoint");
+      outcome_ = try_to_write(meta);
       // Here: to free what thousands of guests watch would hold up the main thread.
       system_ = {};
-      hooks_.post([this, seq = meta.seq, result = std::move(result)] { ended(seq, result); });
+      hooks_.post([this] { ended(seq_, outcome_); });
     });
   } catch (const std::system_error& error) {
     system_ = {};
     ended(seq_, tl::unexpected(store::IoError{EAGAIN, std::string("a thread: ") + error.what()}));
-    return;
   }
-  (void)pthread_setname_np(thread_.native_handle(), "vxs-checkpoint");
 }
 
 void Checkpointer::ended(Seq seq, const store::IoResult<void>& result) {
@@ -78,6 +78,19 @@ void Checkpointer::ended(Seq seq, const store::IoResult<void>& result) {
   const bool failed = !result && result.error().code != ECANCELED;
   rests_until_us_ = failed ? hooks_.now_us() + kRestUs : 0;
   hooks_.done(seq, result);
+}
+
+/// What a thread throws ends the daemon.
+store::IoResult<void> Checkpointer::try_to_write(const store::CheckpointMeta& meta) {
+  try {
+    return write(meta);
+  } catch (const std::bad_alloc&) {
+  }
+  try {
+    store::drop_checkpoint(env_, directory_, meta.seq);
+  } catch (const std::bad_alloc&) {  // the next start removes it
+  }
+  return tl::unexpected(store::IoError{ENOMEM, "no memory"});
 }
 
 store::IoResult<void> Checkpointer::write(const store::CheckpointMeta& meta) {

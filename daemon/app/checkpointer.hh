@@ -54,7 +54,7 @@ class Checkpointer {
   /// True while the state beside the tree is not complete: go_on() is to be called in every pass.
   [[nodiscard]] bool gathering() const noexcept { return gathering_.has_value(); }
   /// The next piece of it; after the last one the thread writes. Where no thread can be had, done()
-  /// says EAGAIN. Cheap when nothing is gathered.
+  /// says EAGAIN, and ENOMEM where the thread has no memory. Cheap when nothing is gathered.
   void go_on();
   /// Everything up to `safe` is safe and nothing was rolled back since start(), as far as
   /// rolled_back() did not say so.
@@ -71,6 +71,7 @@ class Checkpointer {
   enum class Verdict : std::uint8_t { kOpen, kPublish, kDrop };
 
   [[nodiscard]] store::IoResult<void> write(const store::CheckpointMeta& meta);
+  [[nodiscard]] store::IoResult<void> try_to_write(const store::CheckpointMeta& meta);
   void ended(Seq seq, const store::IoResult<void>& result);
   void decide(Verdict verdict);
   void begin_thread(store::CheckpointMeta meta);
@@ -82,6 +83,7 @@ class Checkpointer {
   std::optional<store::CheckpointMeta> gathering_;
   std::optional<store::Tree> snapshot_;  ///< with system_: read by the thread while there is one
   store::SystemState system_;
+  store::IoResult<void> outcome_;  ///< the thread's, until it posts that
   Seq seq_ = 0;
   std::int64_t rests_until_us_ = 0;
   std::mutex mutex_;

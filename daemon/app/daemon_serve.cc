@@ -26,6 +26,9 @@ constexpr std::uint64_t kCheckpointRecords = 32'768;
 constexpr std::uint64_t kNodesPerRecord = 4;
 /// Or when so many starts have left a segment each.
 constexpr std::size_t kCheckpointSegments = 32;
+/// None is due for so long after a daemon that died while it wrote one: if it died of that,
+/// everybody is served meanwhile.
+constexpr std::int64_t kAfterHalfCheckpointUs = 10'000'000;
 
 }  // namespace
 
@@ -49,6 +52,11 @@ void Daemon::run() {
   if (keeper_ != nullptr) start_keeper();
   sockets_->start();
   say_update_pause();
+  if (report_.half_checkpoint) {
+    checkpoint_from_us_ = clock_.monotonic_us() + kAfterHalfCheckpointUs;
+    spdlog::warn("the daemon before died while it wrote a checkpoint: the next one comes in {} s",
+                 kAfterHalfCheckpointUs / 1'000'000);
+  }
   // Not only when the timer fires for the first time: where a daemon is killed before that again
   // and again, the tail that the next one replays would only grow.
   checkpoint_if_due();
@@ -106,6 +114,7 @@ void Daemon::housekeeping() {
 void Daemon::checkpoint_if_due() {
   if (checkpointer_->busy() || checkpointer_->resting() || !report_.damage.empty()) return;
   if (server_->astray()) return;  // its state is not that of the journal's last Seq
+  if (clock_.monotonic_us() < checkpoint_from_us_) return;
   const bool budget_is_short = journal_->bytes() > config_.journal_budget_bytes / 4 * 3;
   if (checkpoint_is_due() ||
       (budget_is_short && journal_->bytes_since_checkpoint() > kCheckpointBytes / 8)) {

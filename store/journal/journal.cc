@@ -98,6 +98,7 @@ tl::expected<std::unique_ptr<Journal>, JournalError> open_journal_from(
     return std::make_unique<DamagedJournal>(std::move(store), recovery.last_seq(),
                                             IoError{EIO, report.damage});
   }
+  report.half_checkpoint = !survey.leftovers.empty();
   for (const std::string& path : survey.leftovers) (void)env.remove_file(path);
   // The records made up for them. Else one would count as "the one before" when the next is
   // written, and the good one would go.

@@ -87,9 +87,10 @@ struct RecoveryReport {
   Seq checkpoint_seq = 0;   ///< 0: none
   Seq last_seq = 0;         ///< last record replayed (0: none)
   std::uint64_t records_replayed = 0;
-  std::uint64_t bytes_cut = 0;  ///< of a torn tail
-  std::size_t segments = 0;     ///< files: each start leaves one more, until checkpoints cover it
-  std::uint64_t starts = 0;     ///< the StartRecord incarnation of the last run, 0 if none
+  std::uint64_t bytes_cut = 0;   ///< of a torn tail
+  std::size_t segments = 0;      ///< files: each start leaves one more, until checkpoints cover it
+  bool half_checkpoint = false;  ///< the last run ended while it wrote one
+  std::uint64_t starts = 0;      ///< the StartRecord incarnation of the last run, 0 if none
   ConnectionId last_connection = 0;  ///< highest connection id seen
   HistoryMark history{};             ///< of the last run
   /// By connection, from records above ReplayHook::from only.

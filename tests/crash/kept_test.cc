@@ -382,6 +382,8 @@ TEST_F(KeptHistory, KillsFromOutsideMakeNoGap) {
 
 // --- lives that are too short ------------------------------------------------
 
+constexpr int kStartsThatMakeItDue = 32;
+
 // A checkpoint was looked for a quarter of a second after the start for the first time: of daemons
 // that were killed before, each replayed what all before it had done.
 TEST(KeptShortLives, Bug_ACheckpointIsMadeThoughNoneLivesForAQuarterOfASecond) {
@@ -394,7 +396,6 @@ TEST(KeptShortLives, Bug_ACheckpointIsMadeThoughNoneLivesForAQuarterOfASecond) {
     }
     return false;
   };
-  constexpr int kStartsThatMakeItDue = 32;
   for (int i = 0; i < kStartsThatMakeItDue; ++i) {
     ASSERT_EQ(write(client, "/n", std::to_string(i)), "");
     supervisor.strike_daemon();
@@ -406,6 +407,42 @@ TEST(KeptShortLives, Bug_ACheckpointIsMadeThoughNoneLivesForAQuarterOfASecond) {
   }
   EXPECT_TRUE(is_made());
 }
+
+#if !defined(VXS_ASAN) && !defined(VXS_TSAN)
+// Each daemon died of the checkpoint that it found to be due at its start, and nobody was served.
+TEST(KeptShortLives, Bug_ACheckpointThatEndsTheDaemonLeavesTheNextOneTimeToServe) {
+  VxenstoredOptions options = with("process");
+  options.env["LD_PRELOAD"] =
+      support::required_env("VXS_BUILD_DIR") + "/tests/crash/libplanted_bug.so";
+  options.env["PLANTED_IN"] = "vxs-checkpoint";
+  SupervisedDaemon supervisor(options, 0ms);
+  WireClient client(supervisor.socket_path());
+  ASSERT_EQ(client.call(support::kWrite, zstrings({"/c"}) + "here the planted bug is met").error(),
+            "");
+  const auto deaths = [&] {
+    const std::string output = supervisor.output();
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = output.find("died (signal 6", at)) != std::string::npos; ++at) {
+      ++count;
+    }
+    return count;
+  };
+  for (int i = 0; i < kStartsThatMakeItDue; ++i) {
+    ASSERT_EQ(write(client, "/n", std::to_string(i)), "");
+    supervisor.strike_daemon();
+  }
+  for (int ms = 0; deaths() == 0; ms += 5) {
+    ASSERT_LT(ms, 30'000) << supervisor.output();
+    std::this_thread::sleep_for(5ms);
+  }
+  // As often as it could have died of the next ones.
+  for (int i = 0; i < 100 && deaths() == 1; ++i) {
+    ASSERT_EQ(write(client, "/n", "more"), "");
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_EQ(deaths(), 1U) << supervisor.output();
+}
+#endif
 
 // --- volatile ----------------------------------------------------------------
 

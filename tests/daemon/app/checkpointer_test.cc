@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -18,9 +19,12 @@
 
 namespace {
 thread_local std::size_t freed = 0;  // blocks, by this thread
-}
+thread_local bool has_memory = false;
+std::atomic<int> others_get = -1;  // blocks, before there is no memory for one; -1: there is
+}  // namespace
 
 void* operator new(std::size_t size) {
+  if (!has_memory && others_get.load() >= 0 && others_get.fetch_sub(1) == 0) throw std::bad_alloc();
   if (void* p = std::malloc(size)) return p;
   throw std::bad_alloc();
 }
@@ -225,6 +229,31 @@ TEST_F(CheckpointerTest, Bug_WithoutAThreadItFailsLikeOneThatCannotBeWritten) {
   checkpointer.progressed(43);
   wait_done();
   EXPECT_TRUE(result->has_value());
+}
+
+// std::bad_alloc on the thread ended the daemon, and the next one, which looks for a checkpoint
+// that is due at its start, as well.
+TEST_F(CheckpointerTest, Bug_WithoutMemoryItFailsLikeOneThatCannotBeWritten) {
+  tasks.reserve(10);  // the loop's
+  has_memory = true;
+  int failed = 0;
+  for (int blocks = 0; blocks < 1'000'000; blocks += 1 + blocks / 8) {
+    const Seq seq = 10 + static_cast<Seq>(blocks);
+    result.reset();
+    others_get = blocks;
+    start(seq);
+    checkpointer.progressed(seq);
+    wait_done();
+    others_get = -1;
+    if (result->has_value()) break;
+    ++failed;
+    EXPECT_EQ(result->error().code, ENOMEM);
+    EXPECT_TRUE(checkpointer.resting());
+    for (const auto& name : env.names()) EXPECT_EQ(name.find(".tmp"), std::string::npos) << name;
+  }
+  has_memory = false;
+  EXPECT_GT(failed, 5);
+  EXPECT_TRUE(result->has_value()) << "with all it wants";
 }
 
 // A million map nodes were freed on the event loop.

@@ -287,10 +287,13 @@ TEST_F(RecoveryTest, PreparedSegmentsAndTemporaryFilesAreClearedAway) {
   env.put_file(std::string(kDirectory) + "/lost+found", "not ours");
   ASSERT_TRUE(w.open()) << w.error.message;
   EXPECT_EQ(w.journal->last_seq(), 5U);
+  EXPECT_TRUE(w.report.half_checkpoint);
   const auto names = env.names();
   EXPECT_EQ(std::count(names.begin(), names.end(), std::string(kDirectory) + "/" + segment_name(9)),
             0);
   EXPECT_EQ(names.size(), 3U) << "old segment, new segment, the file that is not ours";
+  ASSERT_TRUE(w.open()) << w.error.message;
+  EXPECT_FALSE(w.report.half_checkpoint);
 }
 
 TEST_F(RecoveryTest, ANewerFormatIsLeftAlone) {
