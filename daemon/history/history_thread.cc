@@ -268,6 +268,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
   auto tail = store::open_tail(env_, journal_, perms_, writer.durable_seq() + 1);
   auto oldest_unpublished = Clock::now();
   auto caught_up = Clock::now();
+  bool behind = false;
   auto worked = Clock::now();
   bool resting = false;
   bool open_pack = false;
@@ -285,8 +286,10 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
   while (true) {
     bool at_end = false;
     bool lost = skip;
-    writer.note_lag(
-        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - caught_up).count());
+    // A slow disk and a busy machine are no lag by themselves: what one look finds is soon written,
+    // and one by one.
+    const auto lag = behind ? Clock::now() - caught_up : Clock::duration::zero();
+    writer.note_lag(std::chrono::duration_cast<std::chrono::microseconds>(lag).count());
     for (int i = 0; i < kRecordsPerLook && !at_end && !lost && !error; ++i) {
       if (abandoned_.load(std::memory_order_relaxed)) return true;  // one record can take long
       if (border_ != 0 && tail->position() == border_) {
@@ -308,6 +311,7 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
       if (lost || writer.pack_is_full()) break;
     }
     if (at_end) caught_up = Clock::now();
+    behind = !at_end;
     if (open_pack) {
       worked = Clock::now();
       resting = false;
@@ -344,9 +348,8 @@ bool HistoryThread::follow(store::HistoryWriter& writer) {
         bool failed = false;
         const bool more = idle_work(writer, failed);
         if (failed) return false;
-        caught_up = Clock::now();  // what came meanwhile waited for us, not we for it
         if (more) continue;
-        if (!resting && caught_up - worked >= kRestAfter) {
+        if (!resting && Clock::now() - worked >= kRestAfter) {
           resting = true;
           writer.rest();
           if (records >= kRecordsWorthTrimming) process::trim_heaps();
