@@ -223,14 +223,12 @@ bool entries_of_the_dead(const Difference& d) {
   return found == left.size();
 }
 
-// Taking the entries away is a change of the node. Only where guests are.
+// Taking the entries away is a change of the node.
 bool generation_after_death(const Difference& d) {
   Observation subject = d.subject;
   subject.generation = d.reference.generation;
-  const auto& reachable = d.reference.reachable;
   return d.reference.generation == "same" && d.subject.generation == "new" &&
-         std::find(reachable.begin() + kSockets, reachable.end(), true) != reachable.end() &&
-         replies_agree(d.step, d.reference, subject) && both_quiet(d);
+         d.subject.death_since && replies_agree(d.step, d.reference, subject) && both_quiet(d);
 }
 
 bool release_order(const Difference& d) {

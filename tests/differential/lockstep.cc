@@ -119,7 +119,10 @@ void Side::run_machine(const Step& step) {
     if (step.kind == Kind::kSoftReset) machine.soft_reset(domid);
     if (step.kind == Kind::kDestroy) guest.reset();
   }
-  if (step.kind == Kind::kDestroy) machine.destroy(domids);
+  if (step.kind == Kind::kDestroy) {
+    machine.destroy(domids);
+    ++deaths_;
+  }
   settle(step.kind == Kind::kDestroy ? domids : std::vector<uint32_t>{});
 }
 
@@ -168,6 +171,7 @@ void Side::receive(const Step& step, Observation& seen) {
   const bool part = step.kind == Kind::kRequest && step.type == support::kDirectoryPart;
   if (seen.reply.is_error()) return;
   if (step.kind == Kind::kRequest && step.type == support::kIntroduce) meet(step);
+  if (step.kind == Kind::kRequest && step.type == support::kRelease) ++deaths_;
   if (part || step.kind == Kind::kListAll) note_generation(step, seen);
   if (step.kind == Kind::kListAll) receive_list(step, seen);
 }
@@ -199,9 +203,11 @@ void Side::note_generation(const Step& step, Observation& seen) {
   // What a transaction's own copy carries is each daemon's affair.
   if (step.slot != kNoTransaction) return;
   const auto path = path_of(step);
-  const auto [known, first] = generations_.try_emplace(path.value_or(""), generation);
-  seen.generation = first ? "first" : known->second == generation ? "same" : "new";
-  known->second = generation;
+  const Look now{.generation = generation, .deaths = deaths_};
+  const auto [known, first] = looks_.try_emplace(path.value_or(""), now);
+  seen.generation = first ? "first" : known->second.generation == generation ? "same" : "new";
+  seen.death_since = known->second.deaths != deaths_;
+  known->second = now;
 }
 
 void Side::receive_burst(const Step& step, Observation& seen) {

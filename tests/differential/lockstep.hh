@@ -35,6 +35,8 @@ struct Observation {
   // A generation in the reply: "first", "same" or "new" against the last one
   // seen for that path; empty where there is none.
   std::string generation;
+  // A guest's entries went (C16) since that last one.
+  bool death_since = false;
   // Events of each client, those of the requester in front of its reply first.
   std::array<std::vector<support::Event>, kClients> events;
   // Whom the daemon is connected to after the step.
@@ -81,7 +83,12 @@ class Side {
   std::vector<std::unique_ptr<support::FrameClient>> clients_;  // null: no such guest
   std::array<bool, kClients> drained_{};                        // whom drain_send() asked
   std::array<std::array<uint32_t, kSlots>, kClients> ids_{};
-  std::map<std::string, std::string, std::less<>> generations_;
+  struct Look {
+    std::string generation;
+    std::size_t deaths;
+  };
+  std::map<std::string, Look, std::less<>> looks_;  // at generations, by path
+  std::size_t deaths_ = 0;                          // of guests, and releases
 };
 
 // What the reference and the subject made of a step they disagree on.
