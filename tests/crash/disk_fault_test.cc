@@ -65,8 +65,12 @@ class DiskFault : public testing::TestWithParam<std::string> {
     client_ = std::make_unique<WireClient>(daemon_->socket_path());
   }
 
-  // As if it had been lost.
-  void empty_journal() const {
+  // Writes, and then nothing runs and the journal is as if it had been lost.
+  void leave_the_history_only() {
+    for (int i = 0; i < 60; ++i) ASSERT_EQ(write_next(), "");
+    ASSERT_NO_FATAL_FAILURE(expect_history_follows());
+    client_.reset();
+    daemon_->kill9();
     for (const auto& entry : fs::directory_iterator(daemon_->journal_dir())) {
       fs::remove_all(entry.path());
     }
@@ -181,11 +185,7 @@ TEST_P(DiskFault, JournalDiskFull_KilledMeanwhile_StartsAndServesReadsOnTheFullD
 // Bug: the start failed, since the state of the history was to be written first.
 TEST_P(DiskFault, Bug_JournalDiskFull_AStartFromTheHistoryServesReads) {
   start_on_small("journal", 40 * kMiB, GetParam());
-  for (int i = 0; i < 60; ++i) ASSERT_EQ(write_next(), "");
-  expect_history_follows();
-  client_.reset();
-  daemon_->kill9();
-  empty_journal();
+  ASSERT_NO_FATAL_FAILURE(leave_the_history_only());
   mount_->fill();
   restart();
   EXPECT_TRUE(said("READ-ONLY")) << daemon_->output();
@@ -205,11 +205,7 @@ TEST_P(DiskFault, Bug_JournalDiskFull_AStartFromTheHistoryServesReads) {
 // Bug: the start failed, since the state was to be written with numbers above the history's first.
 TEST_P(DiskFault, Bug_JournalDiskFull_AHistoryOfAnotherTimeIsLeftAloneAndTheStateServed) {
   start_on_small("journal", 40 * kMiB, GetParam());
-  for (int i = 0; i < 60; ++i) ASSERT_EQ(write_next(), "");
-  expect_history_follows();
-  client_.reset();
-  daemon_->kill9();
-  empty_journal();
+  ASSERT_NO_FATAL_FAILURE(leave_the_history_only());
   acknowledged_.clear();
   const auto args = daemon_->options().args;
   daemon_->options().args.insert(daemon_->options().args.end(), {"--history", "off"});

@@ -33,10 +33,7 @@ class KeptRings : public testing::TestWithParam<const char*> {
 
   FakeGuest& add_guest(std::uint32_t domid) {
     machine_.create_domain(domid);
-    const std::string number = std::to_string(domid);
-    const std::string home = "/local/domain/" + number;
-    EXPECT_EQ(dom0_.call(support::kMkdir, zstrings({home})).error(), "");
-    EXPECT_EQ(dom0_.call(support::kSetPerms, zstrings({home, "n" + number})).error(), "");
+    EXPECT_EQ(support::make_home(dom0_, domid), "");
     auto guest = std::make_unique<FakeGuest>(machine_.machine(), domid);
     EXPECT_EQ(dom0_.call(support::kIntroduce, guest->introduction()).error(), "");
     return *(guests_[domid] = std::move(guest));

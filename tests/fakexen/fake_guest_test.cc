@@ -13,6 +13,7 @@
 #include "tests/support/daemon_ready.hh"
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
+#include "tests/support/requests.hh"
 #include "tests/support/stock_daemon.hh"
 #include "tests/support/wire_client.hh"
 
@@ -31,10 +32,8 @@ class FakeGuestProgram : public ::testing::Test {
   ChildProcess guest(uint32_t domid, const std::string& mode, const std::string& seconds) {
     machine_.create_domain(domid);
     WireClient dom0(daemon_->socket_path());
+    EXPECT_EQ(make_home(dom0, domid), "");
     const std::string number = std::to_string(domid);
-    const std::string home = "/local/domain/" + number;
-    dom0.call(kMkdir, zstrings({home}));
-    dom0.call(kSetPerms, zstrings({home, "n" + number}));
     const FakeGuest ring(machine_.machine(), domid);
     EXPECT_FALSE(dom0.call(kIntroduce, ring.introduction()).is_error());
     Command command;

@@ -21,6 +21,14 @@ inline std::string read(FrameClient& client, std::string_view path, std::uint32_
   return reply.is_error() ? reply.error() : reply.payload;
 }
 
+// The directory a toolstack makes for a guest, which owns it; "" or the error's name.
+inline std::string make_home(FrameClient& toolstack, std::uint32_t domid) {
+  const std::string number = std::to_string(domid);
+  const std::string home = "/local/domain/" + number;
+  const std::string made = toolstack.call(kMkdir, zstrings({home})).error();
+  return made.empty() ? toolstack.call(kSetPerms, zstrings({home, "n" + number})).error() : made;
+}
+
 // A transaction's id.
 inline std::uint32_t begin(FrameClient& client) {
   return static_cast<std::uint32_t>(

@@ -5,6 +5,7 @@
 
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
+#include "tests/support/requests.hh"
 #include "tests/support/stock_daemon.hh"
 #include "tests/support/temp_dir.hh"
 #include "tests/support/wire_client.hh"
@@ -26,9 +27,7 @@ class StockRings : public ::testing::Test {
   FakeGuest guest(uint32_t domid) {
     machine_.create_domain(domid);
     WireClient dom0 = connect();
-    const std::string home = "/local/domain/" + std::to_string(domid);
-    dom0.call(kMkdir, zstrings({home}));
-    dom0.call(kSetPerms, zstrings({home, "n" + std::to_string(domid)}));
+    EXPECT_EQ(make_home(dom0, domid), "");
     FakeGuest result(machine_.machine(), domid);
     EXPECT_EQ(dom0.call(kIntroduce, result.introduction()).payload, zstrings({"OK"}));
     return result;

@@ -14,6 +14,7 @@
 #include "tests/daemon/live_update/update_fixture.hh"
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
+#include "tests/support/requests.hh"
 
 namespace vxs::test {
 namespace {
@@ -32,10 +33,7 @@ class LiveUpdateAhead : public WithMachine, public LiveUpdate {
 
   FakeGuest& add(std::uint32_t domid) {
     machine_.create_domain(domid);
-    const std::string number = std::to_string(domid);
-    const std::string home = "/local/domain/" + number;
-    EXPECT_EQ(dom0_.call(support::kMkdir, zstrings({home})).error(), "");
-    EXPECT_EQ(dom0_.call(support::kSetPerms, zstrings({home, "n" + number})).error(), "");
+    EXPECT_EQ(support::make_home(dom0_, domid), "");
     auto guest = std::make_unique<FakeGuest>(machine_.machine(), domid);
     introduce(*guest);
     guests_[domid] = std::move(guest);
@@ -154,11 +152,7 @@ TEST_F(LiveUpdateAhead, F2_DomainsThatWereReleasedAndIntroducedAgain) {
     introduce(*guest);
     guest->start_over();
   }
-  for (const char* const home : {"/local/domain/1", "/local/domain/2"}) {
-    const std::string number(1, home[std::string_view(home).size() - 1]);
-    EXPECT_EQ(dom0_.call(support::kMkdir, zstrings({home})).error(), "");
-    EXPECT_EQ(dom0_.call(support::kSetPerms, zstrings({home, "n" + number})).error(), "");
-  }
+  for (const std::uint32_t domid : {1U, 2U}) EXPECT_EQ(support::make_home(dom0_, domid), "");
   go_on();
   for (FakeGuest* const guest : {&one, &two, &three}) {
     EXPECT_EQ(write(*guest, "mine", "v"), "") << guest->domid();

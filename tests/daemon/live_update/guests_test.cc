@@ -11,6 +11,7 @@
 #include "tests/fakexen/guest_modes.hh"
 #include "tests/support/fake_guest.hh"
 #include "tests/support/fake_machine.hh"
+#include "tests/support/requests.hh"
 
 namespace vxs::test {
 namespace {
@@ -28,11 +29,8 @@ class LiveUpdateGuests : public WithMachine, public LiveUpdate {
 
   FakeGuest& add(std::uint32_t domid) {
     machine_.create_domain(domid);
-    const std::string number = std::to_string(domid);
-    const std::string home = "/local/domain/" + number;
-    EXPECT_EQ(dom0_.call(support::kMkdir, zstrings({home})).error(), "");
-    EXPECT_EQ(dom0_.call(support::kSetPerms, zstrings({home, "n" + number})).error(), "");
-    EXPECT_EQ(write(dom0_, home + "/large", large_), "");
+    EXPECT_EQ(support::make_home(dom0_, domid), "");
+    EXPECT_EQ(write(dom0_, "/local/domain/" + std::to_string(domid) + "/large", large_), "");
     auto guest = std::make_unique<FakeGuest>(machine_.machine(), domid);
     EXPECT_EQ(dom0_.call(support::kIntroduce, guest->introduction()).error(), "");
     EXPECT_EQ(guest->call(support::kWatch, zstrings({"watched", "token"})).error(), "");

@@ -23,9 +23,8 @@ FakeGuest SwapFixture::guest(std::uint32_t domid) {
   machine().create_domain(domid);
   FakeGuest guest(machine().machine(), domid);
   WireClient dom0 = client();
+  EXPECT_EQ(support::make_home(dom0, domid), "");
   const std::string home = "/local/domain/" + std::to_string(domid);
-  dom0.call(support::kMkdir, zstrings({home}));
-  dom0.call(support::kSetPerms, zstrings({home, "n" + std::to_string(domid)}));
   EXPECT_EQ(write(dom0, home + "/store/port", std::to_string(guest.port())), "");
   EXPECT_EQ(dom0.call(support::kIntroduce, guest.introduction()).payload, zstrings({"OK"}));
   return guest;
