@@ -142,16 +142,16 @@ void Lifecycle::take_watches(Connection& connection, const SystemState& state) {
   const auto found = state.connections.find(connection.id());
   if (found == state.connections.end()) return;
   const std::string base = fmt::format("/local/domain/{}/", connection.caller().domid);
-  const bool made = server_.watches().take(connection, found->second, base.size());
-  for (const auto& [key, kept] : found->second.watches) {
-    if (made) break;
-    Watch watch;
-    watch.path = key.first;
-    watch.token = key.second;
-    watch.depth = kept.depth;
-    if (kept.relative) watch.hidden_prefix = base.size();
-    connection.next_watch = kept.number;
-    (void)server_.watches().add(connection, std::move(watch));
+  if (!server_.watches().take(connection, found->second, base.size())) {
+    for (const auto& [key, kept] : found->second.watches) {
+      Watch watch;
+      watch.path = key.first;
+      watch.token = key.second;
+      watch.depth = kept.depth;
+      if (kept.relative) watch.hidden_prefix = base.size();
+      connection.next_watch = kept.number;
+      (void)server_.watches().add(connection, std::move(watch));
+    }
   }
   connection.next_watch = found->second.next_watch;
   connection.frozen = found->second.frozen;

@@ -215,6 +215,7 @@ void XenHypervisor::trust_ahead(std::span<const DomainInfo> now,
   if (channels) set_unclaimed(ahead->channels_);
 }
 
+// Where Xen gives no answer now, what nobody took up stays bound until the next start finds it.
 void XenHypervisor::drop_unclaimed() {
   if (std::exchange(ahead_, nullptr)) (void)look_for_channels();
   look_again_ = false;
