@@ -37,6 +37,7 @@ void SlotSession::attach(Connection& connection, std::int64_t now_us) {
 }
 
 void SlotSession::detach() {
+  settled_ = false;
   Connection& connection = *std::exchange(connection_, nullptr);
   connection.outbox.clear();
   connection.outbox.keep_in(std::make_unique<HeapBytes>(), 0, 0);
@@ -60,6 +61,7 @@ std::size_t SlotSession::half_sent() const noexcept {
 void SlotSession::handle(Server& server, const protocol::DecodeResult& frame) {
   Connection& connection = *connection_;
   const std::uint64_t ordinal = connection.ordinal + 1;
+  settled_ = false;
   begun_ += frame.consumed;
   kept_.begin_request(slot_, ordinal);
   if (kept_.is_poison(slot_, ordinal)) {
@@ -86,10 +88,14 @@ void SlotSession::answer_carried_out(Server& server,
   server.answer_carried_out(*connection_, frame.header, frame.payload, done->second);
   begun_ += frame.consumed;
   answered_to_ = output_end();
+  settled_ = false;
 }
 
 void SlotSession::publish(Server& server) {
   const Connection& connection = *connection_;
+  const std::uint64_t may_leave = output_->base() + connection.outbox.may_leave();
+  // The usual case, when it is sent: handle() did all.
+  if (settled_ && slot_.output().published_end() == may_leave) return;
   if (held_ && !waits(connection)) {
     held_ = false;
     answered_to_ = output_end();
@@ -104,15 +110,17 @@ void SlotSession::publish(Server& server) {
     slot_.set_next_tx(connection.next_tx);
   }
   progress.out_begin = output_->base();
-  progress.out_end = output_->base() + connection.outbox.may_leave();
+  progress.out_end = may_leave;
   slot_.publish(progress);
   if (answered) log_.compact(server.head().perm_table());
+  settled_ = answered;
 }
 
 void SlotSession::begin_anew(Server& server) {
   begun_ = slot_.in_end();
   answered_to_ = 0;
   held_ = false;
+  settled_ = false;
   publish(server);
 }
 

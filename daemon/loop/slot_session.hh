@@ -67,6 +67,7 @@ class SlotSession {
   std::uint64_t begun_;            ///< up to this position of the input requests were begun
   std::uint64_t answered_to_ = 0;  ///< where the output of the last request ends
   bool held_ = false;              ///< it has no output yet (Connection: held, parked)
+  bool settled_ = false;           ///< what it brought about is published, but for later output
 };
 
 }  // namespace vxs::daemon

@@ -201,6 +201,7 @@ void SocketServer::resume(KeptConnections::Survivor survivor, const store::Recov
   session.publish(server_);
   VXS_CRASH_POINT("start-client-published");
   added.reading = false;
+  added.blocked = true;  // who knows, and it may be owed something
   watch_descriptor(added);
   queue(added);
 }
@@ -372,6 +373,7 @@ tl::expected<std::size_t, int> SocketServer::write(Client& client, std::string_v
 void SocketServer::send(Client& client) {
   Outbox& outbox = client.connection->outbox;
   if (client.session) client.session->publish(server_);
+  client.blocked = false;
   while (!client.broken) {
     const std::string_view bytes = outbox.sendable();
     if (bytes.empty()) break;
@@ -384,6 +386,7 @@ void SocketServer::send(Client& client) {
     if (count) {
       outbox.sent(*count);
     } else if (count.error() == EAGAIN) {
+      client.blocked = true;
       break;
     } else if (count.error() != EINTR) {
       client.deaf = true;
@@ -398,7 +401,8 @@ void SocketServer::watch_descriptor(Client& client) {
     client.reading = want_read;
     want_read ? client.read.enable() : client.read.disable();
   }
-  const bool want_write = !client.broken && !client.connection->outbox.sendable().empty();
+  const bool want_write =
+      client.blocked && !client.broken && !client.connection->outbox.sendable().empty();
   if (want_write != client.writing) {
     client.writing = want_write;
     want_write ? client.write.enable() : client.write.disable();

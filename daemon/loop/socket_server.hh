@@ -65,6 +65,9 @@ class SocketServer {
     std::size_t handled = 0;  ///< of input
     bool reading = true;
     bool writing = false;
+    /// Its socket was full. Else what it is to be sent goes out with flush(), and asking the kernel
+    /// for room first, and not again afterwards, would be two system calls for each reply.
+    bool blocked = false;
     bool ended = false;   ///< the peer sends no more
     bool broken = false;  ///< it sent nonsense, or cannot be read from any more
     /// Takes no more replies: what it sent before it closed is still carried out (A12).

@@ -19,11 +19,14 @@
 namespace vxs::daemon::wire_layout {
 
 inline constexpr std::uint64_t kMagic = 0x6165726165726977;  // "wirearea", as bytes
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::uint64_t kPage = 4096;
 
 /// Page tables are not shared between slots' data; so the data of one begins in one of its own.
 inline constexpr std::uint64_t kDataAlignment = 2 * 1024 * 1024;
+/// And at one of so many of its pages: a CPU keeps translations by an address's lower bits, and
+/// would have eight to sixteen places for all slots.
+inline constexpr std::uint64_t kColours = 64;
 inline constexpr std::uint64_t kStatesOffset = kPage;
 inline constexpr std::uint64_t kBlockSize = 4 * kPage;
 inline constexpr std::uint64_t kControlSize = 1024;
@@ -55,10 +58,10 @@ struct Geometry {
     return kStatesOffset + round_up(slots * sizeof(std::uint32_t), kPage) + index * kBlockSize;
   }
   [[nodiscard]] constexpr std::uint64_t stride() const noexcept {
-    return round_up((output_limit + log_limit) * kRegionFactor, kDataAlignment);
+    return round_up((output_limit + log_limit) * kRegionFactor + kColours * kPage, kDataAlignment);
   }
   [[nodiscard]] constexpr std::uint64_t data(std::uint64_t index) const noexcept {
-    return round_up(block(slots), kDataAlignment) + index * stride();
+    return round_up(block(slots), kDataAlignment) + index * stride() + index % kColours * kPage;
   }
   [[nodiscard]] constexpr std::uint64_t size() const noexcept { return data(slots); }
 };
