@@ -187,7 +187,6 @@ class Daemon {
   std::size_t old_segments_ = 0;         ///< of earlier starts that no checkpoint of ours covers
   std::int64_t alive_due_us_ = 0;        ///< the next say_alive() that says it
   bool stopping_ = false;
-  bool history_gap_said_ = false;
 };
 
 }  // namespace vxs::daemon

@@ -68,11 +68,28 @@ if(VXS_PCH)
   target_precompile_headers(vxs_test_pch PRIVATE <algorithm> <functional> <map> <memory> <string>
     <unordered_map> <vector> <tl/expected.hpp> <fmt/format.h> <gtest/gtest.h>)
 endif()
-# Whether a target is the tests' own code; what measures the product is compiled as the product is.
-function(vxs_options_of_tests name)
+# In folders of the tests' own code; what measures the product is compiled as the product is.
+function(vxs_is_test_code result)
   if(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests" AND
      NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests/bench")
+    set(${result} ON PARENT_SCOPE)
+  else()
+    set(${result} OFF PARENT_SCOPE)
+  endif()
+endfunction()
+function(vxs_options_of_tests name)
+  vxs_is_test_code(test_code)
+  if(test_code)
     target_compile_options(${name} PRIVATE ${VXS_TEST_CODE_OPTIONS})
+  endif()
+endfunction()
+# Several files of a library as one, where its code is not shipped; those named, whose local names
+# others have too, by themselves.
+function(vxs_compile_together name)
+  vxs_is_test_code(test_code)
+  if(VXS_PCH AND (test_code OR CMAKE_BUILD_TYPE STREQUAL "None"))
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
 endfunction()
 function(vxs_precompile name from)
@@ -81,14 +98,16 @@ function(vxs_precompile name from)
   endif()
 endfunction()
 
-# vxs_library(NAME SOURCES… LINK…): a static library with the project's flags.
+# vxs_library(NAME SOURCES… LINK… [ALONE …]): a static library with the project's flags. ALONE: see
+# vxs_compile_together().
 function(vxs_library name)
-  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(A "" "" "SOURCES;LINK;ALONE" ${ARGN})
   add_library(${name} STATIC ${A_SOURCES})
   target_link_libraries(${name} PUBLIC vxs_flags ${A_LINK})
   vxs_find_undefined_behaviour(${name})
   vxs_options_of_tests(${name})
   vxs_precompile(${name} vxs_pch)
+  vxs_compile_together(${name} ${A_ALONE})
 endfunction()
 
 # vxs_executable(NAME SOURCES… LINK…)
