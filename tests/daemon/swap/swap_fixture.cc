@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "tests/support/requests.hh"
+
 namespace vxs::test {
 
 using support::FakeGuest;
