@@ -354,7 +354,7 @@ struct Death {
 
 void PrintTo(const Death& death, std::ostream* out) { *out << death.point; }
 
-std::string name_of(const testing::TestParamInfo<Death>& info) {
+std::string name_of_point(const testing::TestParamInfo<Death>& info) {
   std::string name = info.param.point;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
@@ -419,7 +419,7 @@ constexpr Death kDeathsOfGivingBack[] = {
     {"supervisor-not-become", Left::kJournal},
 };
 INSTANTIATE_TEST_SUITE_P(Points, SupervisorThatGivesBack, testing::ValuesIn(kDeathsOfGivingBack),
-                         name_of);
+                         name_of_point);
 
 // --- from the C daemon -----------------------------------------------------------
 
@@ -453,7 +453,7 @@ constexpr Death kDeathsOfTakingOver[] = {
     {"take-over-ended", Left::kAll},
 };
 INSTANTIATE_TEST_SUITE_P(Points, SupervisorThatTakesOver, testing::ValuesIn(kDeathsOfTakingOver),
-                         name_of);
+                         name_of_point);
 
 TEST(SwapCrashPointsList, TheListOfTheSwapsPointsIsWhatDiesHere) {
   std::set<std::string> dies;
