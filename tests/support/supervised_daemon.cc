@@ -4,7 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -31,9 +31,12 @@ VxenstoredOptions below_supervisor(VxenstoredOptions options, milliseconds backo
   return options;
 }
 
+/// Of /proc: empty if the process has ended meanwhile, where an iterator over the file would throw.
 std::string text_of(const std::filesystem::path& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 /// Nobody may have waited for it yet.

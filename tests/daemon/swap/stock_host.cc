@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 namespace vxs::test {
 
@@ -29,9 +30,11 @@ std::vector<pid_t> StockHost::processes() const {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string pid = entry.path().filename().string();
     if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    // It may end meanwhile, and an iterator over the file would throw then.
     std::ifstream file(entry.path() / "cmdline");
-    const std::string command{std::istreambuf_iterator<char>(file), {}};
-    if (command.find(dir_.path() + "/") != std::string::npos) {
+    std::ostringstream command;
+    command << file.rdbuf();
+    if (command.str().find(dir_.path() + "/") != std::string::npos) {
       found.push_back(static_cast<pid_t>(std::stol(pid)));
     }
   }

@@ -198,8 +198,13 @@ TEST_F(HistoryWriterTest, ADirectoryOf513ChildrenGetsBucketsInACommitOfItsOwn) {
 }
 
 TEST_F(HistoryWriterTest, AHundredThousandChildrenAreUnremarkable) {
+#if defined(VXS_ASAN) || defined(VXS_TSAN)
+  constexpr int kThousands = 15;
+#else
+  constexpr int kThousands = 100;
+#endif
   scenario.keep_versions = false;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < kThousands; ++i) {
     std::vector<OwnedChange> changes;
     if (i == 0) changes = scenario.write_changes(scenario.tree(), "/huge", "");
     for (int j = 0; j < 1000; ++j) {
