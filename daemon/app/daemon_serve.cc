@@ -54,7 +54,7 @@ void Daemon::run() {
   say_update_pause();
   if (report_.half_checkpoint) {
     checkpoint_from_us_ = clock_.monotonic_us() + kAfterHalfCheckpointUs;
-    spdlog::warn("the daemon before died while it wrote a checkpoint: the next one comes in {} s",
+    spdlog::warn("the daemon before died while it wrote a checkpoint: none is written for {} s",
                  kAfterHalfCheckpointUs / 1'000'000);
   }
   // Not only when the timer fires for the first time: where a daemon is killed before that again
